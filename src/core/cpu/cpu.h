@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* The CPU as the rest of the machine sees it: a table of operations a backend (CpuOps), a vCPU
+ * (Vcpu) with its thread, and the whole architectural state (CpuState) that every backend can take
+ * over from any other. Included by the board, the local APIC and the backends.
+ *
+ * Threads. cpu_run() and everything below it is the vCPU's own thread. vcpu_signal() is for any
+ * thread. The rest is called while the vCPU is stopped. */
+
+#include "core/clock/clock.h"
+#include "core/memory/address-space.h"
+
+typedef struct Vcpu Vcpu;
+
+/* Why a vCPU is asked to look up from its guest; bits of Vcpu.signals. */
+enum {
+    VCPU_SIGNAL_INTERRUPT = 1 << 0, /* the local APIC or the PIC may have a vector: ask the board */
+    VCPU_SIGNAL_NMI = 1 << 1,
+    VCPU_SIGNAL_INIT = 1 << 2,
+    VCPU_SIGNAL_SIPI = 1 << 3, /* vector in Vcpu.sipi_vector */
+    VCPU_SIGNAL_STOP = 1 << 4, /* return from run: pause, reset, end */
+    VCPU_SIGNAL_WORK = 1 << 5, /* the backend's own: look at its mailbox */
+    VCPU_SIGNAL_A20 = 1 << 6,  /* the A20 gate changed */
+};
+
+typedef enum {
+    CPU_EXIT_STOPPED,  /* VCPU_SIGNAL_STOP was seen */
+    CPU_EXIT_HALTED,   /* HLT or waiting for SIPI: run again when a signal is pending */
+    CPU_EXIT_SHUTDOWN, /* triple fault: the board resets, as a PC does */
+    CPU_EXIT_FAILED,   /* this backend cannot go on; Vcpu.failure says why */
+} CpuExit;
+
+typedef struct {
+    uint64_t base;
+    uint32_t limit; /* in bytes, after granularity */
+    uint16_t selector;
+    uint16_t attributes; /* as in VMCS access rights: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B
+                            14, G 15 */
+} CpuSegment;
+
+enum { CPU_ES, CPU_CS, CPU_SS, CPU_DS, CPU_FS, CPU_GS, CPU_N_SEGMENTS };
+
+/* Everything architectural. Same meaning on every backend. */
+typedef struct {
+    uint64_t gpr[16]; /* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
+    uint64_t rip, rflags;
+    CpuSegment segment[CPU_N_SEGMENTS], ldt, task;
+    struct {
+        uint64_t base;
+        uint16_t limit;
+    } gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, efer;
+    uint64_t dr[8];
+    uint64_t xcr0;
+    uint8_t xsave[832] __attribute__((aligned(64))); /* legacy area, header, AVX; standard format */
+    struct {
+        uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux, pat;
+        uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+        uint64_t misc_enable, debugctl, mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
+        uint64_t spec_ctrl;
+    } msr;
+    uint64_t tsc_offset; /* guest TSC = clock ticks + this */
+    bool halted, wait_sipi;
+    bool interrupt_shadow; /* after STI, MOV SS, POP SS */
+    bool nmi_blocked;
+} CpuState;
+
+/* What the CPU needs of the board. Each call may take the board lock; the vCPU holds none. */
+typedef struct {
+    void *opaque;
+    GRecMutex *lock;
+    AddressSpace *memory, *ports;
+    Clock *clock;
+    /* The next interrupt vector for vCPU @id, acknowledged (INTA), or -1 when there is none now. */
+    int (*acknowledge)(void *opaque, unsigned id);
+    /* Whether acknowledge would give a vector. Lock-free hint; may be late, never wrong for long.
+     */
+    bool (*pending)(void *opaque, unsigned id);
+    /* IA32_APIC_BASE and the x2APIC range 0x800-0x8FF; false: #GP. */
+    bool (*apic_read_msr)(void *opaque, unsigned id, uint32_t msr, uint64_t *out_value);
+    bool (*apic_write_msr)(void *opaque, unsigned id, uint32_t msr, uint64_t value);
+    uint8_t (*get_cr8)(void *opaque, unsigned id); /* TPR bits 7:4 */
+    void (*set_cr8)(void *opaque, unsigned id, uint8_t value);
+    /* FERR#: an unmasked x87 error with CR0.NE clear (IRQ 13). */
+    void (*x87_error)(void *opaque, unsigned id);
+} CpuBoard;
+
+typedef struct CpuOps {
+    const char *name; /* "software", "kvm" */
+    /* Backend data common to the vCPUs of a machine. */
+    void *(*machine_new)(const CpuBoard *board, unsigned n_vcpus, GError **error);
+    void (*machine_free)(void *backend);
+    size_t vcpu_size; /* of a struct whose first member is Vcpu */
+    bool (*vcpu_init)(Vcpu *vcpu, GError **error);
+    void (*vcpu_clear)(Vcpu *vcpu);
+    CpuExit (*run)(Vcpu *vcpu);
+    void (*kick)(Vcpu *vcpu); /* any thread: make run look at Vcpu.signals soon */
+    void (*get_state)(Vcpu *vcpu, CpuState *out_state);
+    void (*set_state)(Vcpu *vcpu, const CpuState *state);
+    uint64_t (*retired)(const Vcpu *vcpu); /* instructions so far; any thread, roughly */
+    /* Any thread, board lock not held: after it returns, each guest store begun before it is
+     * visible, and the next store to a page of a dirty-logged Ram marks the page again. The taker
+     * of a dirty log clears bits, calls this, then reads the memory. */
+    void (*sync_dirty)(void *backend);
+} CpuOps;
+
+struct Vcpu {
+    const CpuOps *ops;
+    const CpuBoard *board; /* borrowed */
+    void *backend;         /* borrowed: from machine_new */
+    unsigned id;           /* also its APIC id */
+    unsigned signals;      /* atomic: VCPU_SIGNAL_* */
+    uint8_t sipi_vector;   /* valid with VCPU_SIGNAL_SIPI */
+    char *failure;         /* owned; with CPU_EXIT_FAILED */
+    /* owned by vcpu.c: */
+    GMutex wait_lock;
+    GCond wait_cond;
+};
+
+extern const CpuOps cpu_soft_ops;
+
+/* The state after power-on or INIT (SDM vol. 3A table 10-1). Only vCPU 0 starts; the others wait
+ * for SIPI. */
+void cpu_state_reset(CpuState *state, bool is_boot_cpu);
+
+Vcpu *vcpu_new(const CpuOps *ops, const CpuBoard *board, void *backend, unsigned id,
+               GError **error);
+void vcpu_free(Vcpu *vcpu);
+/* Sets @signals and makes the vCPU look: out of its guest, or out of its halt. Any thread. */
+void vcpu_signal(Vcpu *vcpu, unsigned signals);
+/* Runs until VCPU_SIGNAL_STOP, a triple fault or a failure; sleeps while halted. With a
+ * deterministic clock a halt moves time to the next event instead. The vCPU's thread. Never returns
+ * HALTED. */
+CpuExit vcpu_run(Vcpu *vcpu);

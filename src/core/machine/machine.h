@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* The machine: a Q35-class PC as a parts list (pc.c), its vCPU threads, and its life: off, running,
+ * paused. The engine builds one from a definition; tests build one from a MachineConfig. Devices
+ * see the board part of the struct. */
+
+#include "core/block/disk.h"
+#include "core/clock/clock.h"
+#include "core/cpu/cpu.h"
+#include "core/dev/device.h"
+#include "core/irq/irq.h"
+#include "core/memory/address-space.h"
+#include "core/pci/pci.h"
+
+typedef struct CharBackend CharBackend; /* core/dev/char-backend.h */
+typedef struct Vga Vga;                 /* core/dev/vga.h */
+typedef struct I8042 I8042;             /* core/dev/i8042.h */
+typedef struct Ahci Ahci;               /* core/dev/ahci.h */
+
+typedef struct {
+    const char *path; /* image file; NULL: an empty CD drive */
+    bool is_cdrom;
+    bool read_only;
+} MachineDrive;
+
+#define MACHINE_MAX_CPUS 16
+#define MACHINE_MAX_DRIVES 6
+
+typedef struct {
+    const char *name;
+    uint8_t uuid[16];
+    uint64_t memory_bytes;
+    unsigned n_cpus;
+    const CpuOps *cpu; /* &cpu_soft_ops */
+    ClockKind clock;
+    const char *firmware_path; /* BIOS image; NULL: SeaBIOS where distributions put it */
+    const char *vga_rom_path;  /* NULL: SeaVGABIOS where distributions put it */
+    MachineDrive drive[MACHINE_MAX_DRIVES]; /* AHCI ports 0.. */
+    unsigned n_drives;
+    const char *boot_order; /* "cdrom,disk" (default), "disk,cdrom" */
+    bool boot_menu;
+    /* Direct Linux boot, for benchmarks and tests: NULL or paths. */
+    const char *kernel_path, *initrd_path, *kernel_command_line;
+    int64_t rtc_base; /* seconds since 1970 at power-on; -1: the host's time */
+} MachineConfig;
+
+typedef enum {
+    MACHINE_OFF,
+    MACHINE_RUNNING,
+    MACHINE_PAUSED,         /* paused by a user */
+    MACHINE_PAUSED_PROBLEM, /* the host cannot take a write (disk full) */
+    MACHINE_FAILED
+} MachineState;
+
+typedef enum {
+    MACHINE_EVENT_STATE,
+    MACHINE_EVENT_RESET,
+    MACHINE_EVENT_MEDIA,
+    MACHINE_EVENT_POWEROFF
+} MachineEvent;
+
+struct Machine {
+    /* The board, for devices. */
+    GRecMutex lock;
+    AddressSpace *memory, *ports;
+    Ram *ram; /* main memory, low part first */
+    Clock *clock;
+    PciBus *pci;
+    IrqLine gsi[24]; /* ISA IRQ n is gsi[n]; each fans out to PIC and IOAPIC */
+    /* Parts with a face for the front end. Borrowed. */
+    Vga *vga;
+    I8042 *i8042;
+    Ahci *ahci;
+    CharBackend *serial;   /* COM1 */
+    CharBackend *debugcon; /* port 402h */
+    /* The rest is machine.c's. */
+    struct MachinePrivate *priv;
+};
+
+/* Builds the machine, powered off. Errors (missing firmware, memory larger than the host's, an
+ * image in use or damaged) say what to do. */
+Machine *machine_new(const MachineConfig *config, GError **error);
+void machine_free(Machine *machine); /* powers off first */
+
+/* Life cycle. Any thread but a vCPU's; return when done. start on a machine that runs does nothing.
+ */
+bool machine_start(Machine *machine, bool paused, GError **error);
+void machine_pause(Machine *machine);
+void machine_resume(Machine *machine); /* also retries what a full disk parked */
+void machine_reset(Machine *machine);
+void machine_power_off(Machine *machine);
+void machine_press_power_button(Machine *machine); /* ACPI */
+MachineState machine_state(const Machine *machine);
+/* Why it failed or paused by itself, in words for the user; NULL when there is nothing to say. dup.
+ */
+char *machine_dup_problem(Machine *machine);
+
+/* @callback runs on any thread, no lock held, after each event. One listener. */
+void machine_set_listener(Machine *machine, void (*callback)(void *opaque, MachineEvent event),
+                          void *opaque);
+
+/* Removable media. @path NULL ejects. */
+bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);
+char *machine_dup_media(Machine *machine, unsigned drive); /* path or NULL */
+
+/* Called by devices (board lock held): carried out by another thread soon. */
+void machine_request_reset(Machine *machine);
+void machine_request_power_off(Machine *machine);
+void machine_set_a20(Machine *machine,
+                     bool enabled); /* the gate, from i8042 and port 92h together */
+bool machine_a20(const Machine *machine);
+
+/* One vCPU's retired instructions; ids 0..n_cpus-1. */
+uint64_t machine_retired(const Machine *machine, unsigned id);
+unsigned machine_n_cpus(const Machine *machine);
+Vcpu *machine_vcpu(Machine *machine, unsigned id);
+/* A snapshot of the dirty log and its sync in one: clears Ram.dirty of @ram into @out_pages (one
+ * byte a page) and returns whether any was set; afterwards memory may be read without losing an
+ * update. Board lock not held. */
+bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages);
+/* Every device, for state and contract tests. Borrowed array of borrowed devices, NULL-terminated.
+ */
+Device *const *machine_devices(Machine *machine);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Machine, machine_free)
