@@ -83,6 +83,12 @@ typedef struct {
     bool (*apic_write_msr)(void *opaque, unsigned id, uint32_t msr, uint64_t value);
     uint8_t (*get_cr8)(void *opaque, unsigned id); /* TPR bits 7:4 */
     void (*set_cr8)(void *opaque, unsigned id, uint8_t value);
+    /* The local APIC's page: where it answers (lock-free; UINT64_MAX: nowhere) and its registers.
+     */
+    uint64_t (*apic_page)(void *opaque, unsigned id);
+    uint64_t (*apic_read)(void *opaque, unsigned id, uint64_t offset, unsigned size);
+    void (*apic_write)(void *opaque, unsigned id, uint64_t offset, unsigned size, uint64_t value);
+    bool (*a20)(void *opaque); /* the gate is open: address line 20 passes */
     /* FERR#: an unmasked x87 error with CR0.NE clear (IRQ 13). */
     void (*x87_error)(void *opaque, unsigned id);
 } CpuBoard;
