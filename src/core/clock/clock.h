@@ -27,6 +27,7 @@ typedef struct ClockTimer {
     void *opaque;
     uint64_t deadline_ns; /* CLOCK_NEVER: not armed */
     unsigned heap_index;  /* the clock's own */
+    uint64_t sequence;    /* the clock's own: equal deadlines fire in the order they were set */
 } ClockTimer;
 
 /* @lock: the board lock, held around callbacks. A new clock stands still at 0 until clock_start().
@@ -44,6 +45,10 @@ uint64_t clock_ticks_to_ns(uint64_t ticks, uint64_t hz);
 
 void clock_start(Clock *clock); /* time runs */
 void clock_stop(Clock *clock);  /* time stands; no event fires until started again */
+
+/* Sets guest time, as a restore does; armed events keep their deadlines. While stopped. Board lock.
+ */
+void clock_set_now_ns(Clock *clock, uint64_t now_ns);
 
 void clock_timer_init(ClockTimer *timer, Clock *clock, void (*fire)(void *), void *opaque);
 /* Arms (or re-arms) the event. A deadline in the past fires as soon as the clock's thread can.

@@ -30,19 +30,31 @@ typedef struct {
     void (*update)(Device *dev); /* recompute IRQ lines and timers from the registers */
     uint64_t (*read)(Device *dev, uint64_t offset, unsigned size);
     void (*write)(Device *dev, uint64_t offset, unsigned size, uint64_t value);
+    /* Optional: for a register that guests poll hard (a free-running counter). Called without the
+     * lock; false: take the lock and call read. */
+    bool (*read_lockless)(Device *dev, uint64_t offset, unsigned size, uint64_t *out_value);
 } DeviceOps;
 
 struct Device {
     const DeviceOps *ops;
-    Machine *machine;    /* borrowed; set before realize */
-    char *id;            /* owned; unique in the machine: "uart0" */
-    GRecMutex *lock;     /* borrowed: the board's */
+    Machine *machine; /* borrowed; set before realize */
+    char *id;         /* owned; unique in the machine: "uart0" */
+    GRecMutex *lock;  /* borrowed: the board's */
+    bool is_realized;
     unsigned n_warnings; /* guest_warn() speaks a few times a device, not more */
 };
 
 /* Allocates @ops->instance_size zeroed bytes and sets the common part. The device's own X_new()
  * fills wiring (IRQ lines, back ends) and returns it to the board, which realizes it. */
 gpointer device_alloc(const DeviceOps *ops, const char *id);
+
+/* Plugs the device into @machine (its lock becomes the device's) and calls ops->realize. Leaves the
+ * registers alone: the machine then resets all devices and updates all. */
+bool device_realize(Device *dev, Machine *machine, GError **error);
+/* ops->unrealize, if it was realized, and the memory. NULL is fine. */
+void device_free(Device *dev);
+void device_reset(Device *dev);  /* ops->reset if any */
+void device_update(Device *dev); /* ops->update if any */
 
 /* Lets a back end's thread into the device, and out again. Takes and releases the device's lock. */
 void device_enter(Device *dev);

@@ -79,6 +79,9 @@ const Span *flat_view_find(const FlatView *view, uint64_t addr, Span *out_gap);
 void address_space_set_listener(AddressSpace *as, void (*changed)(void *opaque, FlatView *view),
                                 void *opaque);
 
+/* The block that @host points into and where; NULL: none that was ever mapped here. */
+Ram *address_space_find_ram(AddressSpace *as, const void *host, uint64_t *out_offset);
+
 /* One access of @size 1, 2, 4 or 8 at @addr through a span found before, split or widened to what
  * the device takes. Takes the device's lock when @lock (the caller does not hold it). */
 uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock);
