@@ -31,7 +31,8 @@ struct DiskRequest {
 
 typedef struct {
     bool read_only;
-    bool allow_shared; /* read-only media that others may also read (ISO) */
+    bool allow_shared;  /* read-only media that others may also read (ISO) */
+    const char *format; /* "raw", "iso", "qcow2"; NULL: by content */
 } DiskOptions;
 
 /* Opens an image of any known format (by content, never by name), with its lock taken in a way that
@@ -68,6 +69,7 @@ void disk_get_stats(const Disk *disk, DiskStats *out_stats);
 /* Synchronous helpers for tools and tests; false and @error on failure. */
 bool disk_read(Disk *disk, uint64_t offset, void *buffer, size_t length, GError **error);
 bool disk_write(Disk *disk, uint64_t offset, const void *buffer, size_t length, GError **error);
+bool disk_flush(Disk *disk, GError **error);
 
 /* Creates a qcow2 v3 image of @size_bytes; @backing_path (relative to the new image, or absolute)
  * and
