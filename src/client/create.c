@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "base/errors.h"
+#include "client/client.h"
+#include "client/spawn.h"
+#include "model/defaults.h"
+#include "model/medium.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* "debian-12.5.0-amd64-netinst.iso" → "debian 12.5.0 amd64 netinst". */
+static char *name_from_source(const char *source)
+{
+    g_autofree char *base = g_path_get_basename(source);
+    char *dot = strrchr(base, '.');
+    if (dot && dot != base && strlen(dot) <= 6)
+        *dot = '\0';
+    g_strdelimit(base, "-_", ' ');
+    g_autofree char *valid = g_utf8_make_valid(base, -1);
+    g_strstrip(valid);
+    return g_strdup(valid[0] ? valid : "Machine");
+}
+
+static bool create_disk(const char *path, uint64_t size_bytes, GError **error)
+{
+    g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
+    const char *argv[] = { "--create-disk", path, "--size", size, NULL };
+    return spawn_engine(argv, error);
+}
+
+static void add_drive(Definition *definition, DefinitionDriveType type, const char *path)
+{
+    int slot = definition_free_drive(definition);
+    g_return_if_fail(slot >= 0);
+    DefinitionDrive *drive = &definition->drive[slot];
+    drive->type = type;
+    g_free(drive->path);
+    drive->path = g_strdup(path);
+}
+
+static void fill_definition(Definition *definition, const ClientCreateOptions *options,
+                            const Medium *medium, bool with_disk)
+{
+    MachineDefaults defaults;
+    machine_defaults_get(options->os, 0, 0, &defaults);
+    definition->memory_bytes =
+        options->memory_bytes ? options->memory_bytes : defaults.memory_bytes;
+    definition->n_cpus = options->n_cpus ? options->n_cpus : defaults.n_cpus;
+    definition->cpu = options->cpu;
+    definition->firmware = options->firmware;
+    if (options->os) {
+        g_free(definition->os);
+        definition->os = g_strdup(options->os);
+    }
+    if (with_disk)
+        add_drive(definition, DRIVE_DISK, "disk-0.qcow2");
+    g_autofree char *path =
+        options->source ? g_canonicalize_filename(options->source, NULL) : g_strdup("");
+    if (medium && medium->kind == MEDIUM_DISK)
+        add_drive(definition, DRIVE_DISK, path);
+    add_drive(definition, DRIVE_CDROM, medium && medium->kind == MEDIUM_DISC ? path : "");
+}
+
+/* Through the schema, so that a size out of range is refused in its words. */
+static bool check_options(const ClientCreateOptions *options, GError **error)
+{
+    g_autoptr(Definition) scratch = definition_new("x");
+    g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT, options->memory_bytes);
+    g_autofree char *cpus = g_strdup_printf("%u", options->n_cpus);
+    if ((options->memory_bytes && !definition_set(scratch, "memory", memory, error)) ||
+        (options->n_cpus && !definition_set(scratch, "cpus", cpus, error)) ||
+        (options->name && !definition_set(scratch, "name", options->name, error)))
+        return false;
+    uint64_t host = host_memory_bytes();
+    if (host && options->memory_bytes > host) {
+        g_autofree char *has = g_format_size_full(host, G_FORMAT_SIZE_IEC_UNITS);
+        g_autofree char *wants = g_format_size_full(options->memory_bytes, G_FORMAT_SIZE_IEC_UNITS);
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    "%s of memory is more than this computer has (%s). Choose less", wants, has);
+        return false;
+    }
+    return true;
+}
+
+char *client_create(const ClientCreateOptions *options, char **out_warning, GError **error)
+{
+    g_autofree char *root = options->root ? g_strdup(options->root) : bundle_default_root();
+    g_autoptr(Medium) medium = NULL;
+    if (!check_options(options, error) ||
+        (options->source && !(medium = medium_identify(options->source, error))))
+        return NULL;
+
+    bool with_disk = !options->no_disk && !(medium && medium->kind == MEDIUM_DISK);
+    MachineDefaults defaults;
+    machine_defaults_get(options->os, 0, 0, &defaults);
+    g_autofree char *guess =
+        options->source ? name_from_source(options->source) : g_strdup("Machine");
+    g_autofree char *name =
+        options->name ? g_strdup(options->name) : bundle_dup_free_name(root, guess);
+
+    g_autoptr(Definition) definition = definition_new(name);
+    fill_definition(definition, options, medium, with_disk);
+    g_autofree char *bundle = bundle_create(root, definition, error);
+    if (!bundle)
+        return NULL;
+    g_autofree char *disk = g_build_filename(bundle, "disk-0.qcow2", NULL);
+    if (with_disk &&
+        !create_disk(disk, options->disk_bytes ? options->disk_bytes : defaults.disk_bytes,
+                     error)) {
+        g_autofree char *conf = g_build_filename(bundle, BUNDLE_DEFINITION, NULL);
+        g_unlink(disk);
+        g_unlink(conf);
+        g_rmdir(bundle);
+        return NULL;
+    }
+    if (out_warning)
+        *out_warning = medium ? g_steal_pointer(&medium->warning) : NULL;
+    return g_steal_pointer(&bundle);
+}
+
+static bool check_off(const char *bundle, GError **error)
+{
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    if (!client_state_is_live(machine->state))
+        return true;
+    g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "“%s” is %s. Stop it before deleting it",
+                client_machine_name(machine), client_state_name(machine->state));
+    return false;
+}
+
+bool client_trash(const char *bundle, GError **error)
+{
+    g_autoptr(GFile) file = g_file_new_for_path(bundle);
+    return check_off(bundle, error) && g_file_trash(file, NULL, error);
+}
+
+/* Removes what is in the folder and the folder. Links are removed, never followed. */
+static bool remove_tree(GFile *file, GError **error)
+{
+    if (g_file_query_file_type(file, G_FILE_QUERY_INFO_NOFOLLOW_SYMLINKS, NULL) ==
+        G_FILE_TYPE_DIRECTORY) {
+        g_autoptr(GFileEnumerator) all = g_file_enumerate_children(
+            file, G_FILE_ATTRIBUTE_STANDARD_NAME, G_FILE_QUERY_INFO_NOFOLLOW_SYMLINKS, NULL, error);
+        GFile *child = NULL;
+        while (all && g_file_enumerator_iterate(all, NULL, &child, NULL, error) && child)
+            if (!remove_tree(child, error))
+                return false;
+        if (!all || (error && *error))
+            return false;
+    }
+    return g_file_delete(file, NULL, error);
+}
+
+bool client_delete_for_good(const char *bundle, GError **error)
+{
+    g_autoptr(GFile) file = g_file_new_for_path(bundle);
+    g_return_val_if_fail(bundle_is_bundle(bundle), false);
+    return check_off(bundle, error) && remove_tree(file, error);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "base/errors.h"
+#include "client/client.h"
+#include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define ANSWER_TIMEOUT_MS 3000
+
+static const char *const state_names[] = { "off",    "running", "paused", "paused-problem",
+                                           "failed", "crashed" };
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == CLIENT_N_STATES);
+
+const char *client_state_name(ClientState state)
+{
+    g_return_val_if_fail(state < CLIENT_N_STATES, "off");
+    return state_names[state];
+}
+
+int client_state_parse(const char *name)
+{
+    for (int i = 0; i < CLIENT_N_STATES; i++)
+        if (strcmp(state_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+bool client_state_is_live(ClientState state)
+{
+    return state != CLIENT_OFF && state != CLIENT_CRASHED;
+}
+
+void client_machine_free(ClientMachine *machine)
+{
+    if (!machine)
+        return;
+    g_free(machine->bundle);
+    definition_free(machine->definition);
+    g_clear_error(&machine->damage);
+    g_free(machine->problem);
+    g_free(machine);
+}
+
+const char *client_machine_name(const ClientMachine *machine)
+{
+    if (machine->definition)
+        return machine->definition->name;
+    const char *slash = strrchr(machine->bundle, '/');
+    return slash ? slash + 1 : machine->bundle;
+}
+
+/* --- Connections --- */
+
+GDBusConnection *client_connect(const char *uuid, GError **error)
+{
+    g_autofree char *bus = runtime_dup_bus(uuid);
+    g_autofree char *escaped = g_dbus_address_escape_value(bus);
+    g_autofree char *address = g_strconcat("unix:path=", escaped, NULL);
+    g_autoptr(GError) local = NULL;
+    GDBusConnection *connection = g_dbus_connection_new_for_address_sync(
+        address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &local);
+    if (!connection)
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine is not running");
+    return connection;
+}
+
+VitrineDBusMachine1 *client_connect_machine(const char *uuid, GError **error)
+{
+    g_autoptr(GDBusConnection) connection = client_connect(uuid, error);
+    if (!connection)
+        return NULL;
+    VitrineDBusMachine1 *machine = vitrine_dbus_machine1_proxy_new_sync(
+        connection, G_DBUS_PROXY_FLAGS_NONE, NULL, CLIENT_PATH_MACHINE, NULL, error);
+    /* Typing, waiting and stopping take as long as they take. */
+    if (machine)
+        g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(machine), G_MAXINT);
+    return machine;
+}
+
+/* Asks the engine. A socket that nobody serves, left by an engine that was killed, is no engine. */
+static bool ask_engine(ClientMachine *machine)
+{
+    g_autoptr(GDBusConnection) connection = client_connect(machine->definition->uuid, NULL);
+    if (!connection)
+        return false;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        connection, NULL, CLIENT_PATH_MACHINE, "org.freedesktop.DBus.Properties", "GetAll",
+        g_variant_new("(s)", "org.vitrine.Machine1"), G_VARIANT_TYPE("(a{sv})"),
+        G_DBUS_CALL_FLAGS_NONE, ANSWER_TIMEOUT_MS, NULL, NULL);
+    g_dbus_connection_close_sync(connection, NULL, NULL);
+    if (!reply) { /* it is there but busy */
+        machine->state = CLIENT_RUNNING;
+        return true;
+    }
+    g_autoptr(GVariant) properties = g_variant_get_child_value(reply, 0);
+    const char *state = "", *problem = "", *bundle = "";
+    g_variant_lookup(properties, "State", "&s", &state);
+    g_variant_lookup(properties, "Problem", "&s", &problem);
+    g_variant_lookup(properties, "Bundle", "&s", &bundle);
+    /* A copied folder has the same UUID; only one of the two can be the one that runs. */
+    g_autofree char *canonical = g_canonicalize_filename(machine->bundle, NULL);
+    if (bundle[0] && strcmp(bundle, canonical) != 0) {
+        GStatBuf a, b;
+        if (g_stat(bundle, &a) != 0 || g_stat(canonical, &b) != 0 || a.st_ino != b.st_ino ||
+            a.st_dev != b.st_dev)
+            return false;
+    }
+    int parsed = client_state_parse(state);
+    machine->state = parsed < 0 ? CLIENT_RUNNING : parsed;
+    g_free(machine->problem);
+    machine->problem = g_strdup(problem);
+    return true;
+}
+
+/* --- The library --- */
+
+ClientMachine *client_open_machine(const char *bundle)
+{
+    ClientMachine *machine = g_new0(ClientMachine, 1);
+    machine->bundle = g_canonicalize_filename(bundle, NULL);
+    machine->problem = g_strdup("");
+    machine->definition = bundle_load(machine->bundle, &machine->damage);
+    if (machine->definition && ask_engine(machine))
+        return machine;
+
+    g_autofree char *running = g_build_filename(machine->bundle, BUNDLE_RUNNING, NULL);
+    if (g_file_test(running, G_FILE_TEST_EXISTS)) {
+        /* At a clean end the mark goes first, then the socket; and the socket was silent. */
+        machine->state = CLIENT_CRASHED;
+        g_free(machine->problem);
+        machine->problem = g_strdup_printf(
+            "The machine's engine ended unexpectedly. What it said last is in %s/" BUNDLE_LOG,
+            machine->bundle);
+    }
+    return machine;
+}
+
+void client_forget_crash(const char *bundle)
+{
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    g_autofree char *running = g_build_filename(bundle, BUNDLE_RUNNING, NULL);
+    if (machine->state == CLIENT_CRASHED)
+        g_unlink(running);
+}
+
+/* Bundles of engines that run now, wherever they lie: each runtime folder links to its bundle. */
+static GPtrArray *running_bundles(void)
+{
+    g_autoptr(GPtrArray) bundles = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *root = runtime_dup_root();
+    g_autoptr(GDir) dir = g_dir_open(root, 0, NULL);
+    const char *uuid;
+    while (dir && (uuid = g_dir_read_name(dir))) {
+        g_autofree char *link = g_build_filename(root, uuid, "bundle", NULL);
+        char *bundle = g_file_read_link(link, NULL);
+        if (bundle)
+            g_ptr_array_add(bundles, bundle);
+    }
+    return g_steal_pointer(&bundles);
+}
+
+GPtrArray *client_list_machines(void)
+{
+    g_autofree char *root = bundle_default_root();
+    g_autoptr(GPtrArray) bundles = bundle_list(root);
+    g_autoptr(GPtrArray) elsewhere = running_bundles();
+    GPtrArray *machines = g_ptr_array_new_with_free_func((GDestroyNotify)client_machine_free);
+
+    for (unsigned i = 0; i < bundles->len; i++)
+        g_ptr_array_add(machines, client_open_machine(bundles->pdata[i]));
+    for (unsigned i = 0; i < elsewhere->len; i++) {
+        g_autofree char *path = g_canonicalize_filename(elsewhere->pdata[i], NULL);
+        if (g_ptr_array_find_with_equal_func(bundles, path, g_str_equal, NULL) ||
+            !bundle_is_bundle(path))
+            continue;
+        ClientMachine *machine = client_open_machine(path);
+        if (client_state_is_live(machine->state))
+            g_ptr_array_add(machines, machine);
+        else
+            client_machine_free(machine);
+    }
+    return machines;
+}
+
+typedef bool (*MachineMatch)(const ClientMachine *machine, const char *spec);
+
+static bool match_uuid(const ClientMachine *machine, const char *spec)
+{
+    return machine->definition && g_ascii_strcasecmp(machine->definition->uuid, spec) == 0;
+}
+
+static bool match_name(const ClientMachine *machine, const char *spec)
+{
+    return strcmp(client_machine_name(machine), spec) == 0;
+}
+
+static bool match_folded_name(const ClientMachine *machine, const char *spec)
+{
+    g_autofree char *a = g_utf8_casefold(client_machine_name(machine), -1);
+    g_autofree char *b = g_utf8_casefold(spec, -1);
+    return strcmp(a, b) == 0;
+}
+
+static bool match_prefix(const ClientMachine *machine, const char *spec)
+{
+    g_autofree char *a = g_utf8_casefold(client_machine_name(machine), -1);
+    g_autofree char *b = g_utf8_casefold(spec, -1);
+    return g_str_has_prefix(a, b);
+}
+
+ClientMachine *client_find_machine(const char *spec, GError **error)
+{
+    if (strchr(spec, '/') || g_str_has_suffix(spec, BUNDLE_SUFFIX)) {
+        g_autofree char *path = g_canonicalize_filename(spec, NULL);
+        if (bundle_is_bundle(path))
+            return client_open_machine(path);
+        if (strchr(spec, '/')) {
+            g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, "“%s” is not a machine's folder",
+                        spec);
+            return NULL;
+        }
+    }
+    static const MachineMatch matches[] = { match_uuid, match_name, match_folded_name,
+                                            match_prefix };
+    g_autoptr(GPtrArray) machines = client_list_machines();
+    for (unsigned m = 0; m < G_N_ELEMENTS(matches) && spec[0]; m++) {
+        g_autoptr(GString) names = g_string_new(NULL);
+        unsigned n_found = 0, found = 0;
+        for (unsigned i = 0; i < machines->len; i++)
+            if (matches[m](machines->pdata[i], spec)) {
+                g_string_append_printf(names, "%s%s", n_found ? ", " : "",
+                                       client_machine_name(machines->pdata[i]));
+                n_found++;
+                found = i;
+            }
+        if (n_found == 1)
+            return g_ptr_array_steal_index(machines, found);
+        if (n_found > 1) {
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                        "“%s” could be any of: %s. Say more of the name, or give the UUID or the "
+                        "folder",
+                        spec, names->str);
+            return NULL;
+        }
+    }
+    g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND,
+                "There is no machine “%s”. “vitrinectl list” shows those there are", spec);
+    return NULL;
+}
