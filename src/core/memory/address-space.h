@@ -40,6 +40,15 @@ typedef struct FlatView {
     Span *spans; /* sorted, disjoint; addresses between them are SPAN_NONE */
 } FlatView;
 
+/* The usual priorities, from the bottom: what a guest may place anywhere must not hide what has a
+ * fixed place. */
+enum {
+    MAP_PRIORITY_BAR = 0,     /* PCI windows */
+    MAP_PRIORITY_RAM = 1,     /* main memory */
+    MAP_PRIORITY_CHIPSET = 2, /* fixed windows: APICs, HPET, firmware, legacy ports */
+    MAP_PRIORITY_OVERLAY = 3, /* what shadows those: PAM, the VGA window */
+};
+
 /* @size: number of addresses, 1 << 16 for ports. */
 AddressSpace *address_space_new(const char *name, uint64_t size);
 void address_space_free(AddressSpace *as);

@@ -46,6 +46,8 @@ struct PciDevice {
     PciBar bar[PCI_N_BARS];
     uint8_t msi_capability; /* offset, 0: none */
     bool intx_level;        /* what the device wants */
+    bool intx_driven;       /* what the wire carries now; the bus's own */
+    uint8_t capability_end; /* where the next capability goes; from 80h on */
     /* Optional: called after the guest changed configuration bytes [offset, offset + size). */
     void (*config_written)(PciDevice *pci, unsigned offset, unsigned size);
 };
@@ -72,6 +74,8 @@ AddressSpace *pci_bus_memory(PciBus *bus);
 
 /* Fills config space with @identity and plugs the device into @bus at @devfn. In realize. */
 void pci_device_init(PciDevice *pci, PciBus *bus, uint8_t devfn, const PciIdentity *identity);
+/* Unplugs it and takes its windows away. In unrealize. */
+void pci_device_clear(PciDevice *pci);
 void pci_device_bar_io(PciDevice *pci, unsigned bar, uint64_t size, uint64_t offset);
 void pci_device_bar_mem(PciDevice *pci, unsigned bar, PciBarKind kind, uint64_t size,
                         uint64_t offset);
@@ -93,6 +97,15 @@ uint32_t pci_config_read(PciBus *bus, unsigned bus_number, uint8_t devfn, unsign
                          unsigned size);
 void pci_config_write(PciBus *bus, unsigned bus_number, uint8_t devfn, unsigned offset,
                       unsigned size, uint32_t value);
+
+/* Configuration mechanism 1 for a host bridge that keeps the CF8h register: @port_offset 0-3 is the
+ * byte at CFCh + n. All ones where CONFIG_ADDRESS bit 31 is clear. */
+uint32_t pci_type1_read(PciBus *bus, uint32_t config_address, unsigned port_offset, unsigned size);
+void pci_type1_write(PciBus *bus, uint32_t config_address, unsigned port_offset, unsigned size,
+                     uint32_t value);
+/* @offset into the 256 MiB ECAM window: bus, devfn and register. */
+uint32_t pci_ecam_read(PciBus *bus, uint64_t offset, unsigned size);
+void pci_ecam_write(PciBus *bus, uint64_t offset, unsigned size, uint32_t value);
 
 static inline uint16_t pci_get16(const PciDevice *pci, unsigned offset)
 {
