@@ -110,6 +110,9 @@ typedef struct CpuOps {
      * visible, and the next store to a page of a dirty-logged Ram marks the page again. The taker
      * of a dirty log clears bits, calls this, then reads the memory. */
     void (*sync_dirty)(void *backend);
+    /* Ram.on_code_written goes here: host code wrote guest memory that a CPU may hold decoded. Any
+     * thread. */
+    void (*code_written)(void *backend, Ram *ram, uint64_t offset, uint64_t length);
 } CpuOps;
 
 struct Vcpu {
@@ -119,6 +122,7 @@ struct Vcpu {
     unsigned id;           /* also its APIC id */
     unsigned signals;      /* atomic: VCPU_SIGNAL_* */
     uint8_t sipi_vector;   /* valid with VCPU_SIGNAL_SIPI */
+    unsigned wake_mask;    /* set by run with CPU_EXIT_HALTED: the signals that end this halt */
     char *failure;         /* owned; with CPU_EXIT_FAILED */
     /* owned by vcpu.c: */
     GMutex wait_lock;

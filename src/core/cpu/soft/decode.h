@@ -11,6 +11,7 @@
  * and sets d->ends_block when the handler ends by SOFT_END_BLOCK, SOFT_GO or a branch. The memory
  * operand's base, index, scale, disp, seg and ashift are already in d->op when d->is_memory. */
 
+#include "core/cpu/soft/block.h"
 #include "core/cpu/soft/memory.h"
 
 typedef struct {

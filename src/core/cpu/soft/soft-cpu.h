@@ -24,7 +24,7 @@
 typedef struct {
     uint64_t read, write; /* linear page address, or SOFT_TLB_NEVER */
     uintptr_t addend;     /* host address = linear address + addend */
-    uint64_t info;        /* physical page address | SOFT_TLB_GLOBAL … */
+    uint64_t info;        /* host page address | SOFT_TLB_GLOBAL … */
 } SoftTlbEntry;
 #define SOFT_TLB_GLOBAL UINT64_C(1)
 #define SOFT_TLB_LOGGED UINT64_C(2) /* page of a dirty-logged Ram */
@@ -46,11 +46,19 @@ typedef struct {
     uint64_t info;       /* SOFT_TLB_GLOBAL */
 } SoftItlbEntry;
 
+/* Where an indirect transfer to a linear address went last. */
+#define SOFT_JUMP_SIZE 4096
+typedef struct {
+    uint64_t linear;
+    uintptr_t host; /* of the block's first byte */
+    SoftOp *first;  /* NULL: empty */
+    uint32_t mode;
+} SoftJump;
+
 typedef struct {
     uint64_t base;
-    uint64_t
-        end[2]; /* [0] reads, [1] writes: offset + size may not exceed it; 0 sends each access
-                 * to the slow check (null, expand-down, not readable …); all ones in 64-bit mode */
+    uint64_t end[2]; /* reads, writes: offset + size may not exceed it. 0 sends each access to
+                      * the slow check (null, expand-down, ...); all ones in 64-bit mode */
     uint32_t limit;
     uint16_t selector;
     uint16_t attributes; /* as CpuSegment.attributes */
@@ -65,8 +73,8 @@ enum {
     SOFT_MODE_SSE = 1 << 4,     /* CR0.EM = 0, CR4.OSFXSR = 1, CR0.TS = 0 */
     SOFT_MODE_REAL = 1 << 5,    /* CR0.PE = 0 or virtual-8086 */
     SOFT_MODE_XSAVE = 1 << 6,   /* CR4.OSXSAVE */
-    SOFT_MODE_ONE =
-        1 << 7, /* one instruction a block: single-step, breakpoints, interrupt shadow */
+    SOFT_MODE_ONE = 1 << 7,     /* one instruction a block: single-step, breakpoints */
+    SOFT_MODE_LIMIT = 1 << 8,   /* CS limit is neither FFFFh nor FFFFFFFFh: blocks are not kept */
 };
 
 /* Arithmetic flags live as LAHF and SETO leave them in AX: AH (bits 8-15) = SF ZF 0 AF 0 PF 1 CF,
@@ -222,19 +230,21 @@ struct SoftCpu {
 
     /* Translation. */
     SoftTlbEntry *tlb_table[SOFT_N_CONTEXTS]; /* owned */
-    SoftItlbEntry *itlb;                      /* owned */
-    struct SoftMmu *mmu;                      /* owned: caches of the walker, mmu.c */
+    SoftTlbEntry *tlb_unaligned; /* owned: never filled; stands in while alignment is checked */
+    SoftItlbEntry *itlb;         /* owned */
+    struct SoftMmu *mmu;         /* owned: caches of the walker, mmu.c */
     FlatView *view,
         *port_view;      /* owned references; exchanged by the machine in exclusive sections */
     uint64_t phys_mask;  /* without bit 20 while A20 is closed */
     SoftCodeCache *code; /* owned: block.c */
-    SoftBlock *block;    /* the running one */
-    uint8_t watch_any;   /* DR7 has data breakpoints enabled */
+    SoftJump jump[SOFT_JUMP_SIZE]; /* block.h */
+    uint8_t watch_any;             /* DR7 has data breakpoints enabled */
 
     uint64_t retired_base; /* retired = retired_base + (budget_start - budget) */
     int64_t budget_start;
-    SoftMachine *machine; /* borrowed */
-    unsigned in_guest;    /* atomic, exclusive.c */
+    uint64_t clock_retired; /* deterministic clock: instructions it has been moved on for */
+    SoftMachine *machine;   /* borrowed */
+    unsigned in_guest;      /* atomic, exclusive.c */
 };
 
 static inline void *soft_slot(SoftCpu *cpu, uint8_t slot)
@@ -272,8 +282,7 @@ static inline void soft_set_arithmetic(SoftCpu *cpu, uint64_t rflags)
 }
 void soft_set_rflags(SoftCpu *cpu, uint64_t rflags);
 
-/* run.c
- * -------------------------------------------------------------------------------------------- */
+/* run.c --- */
 
 /* Raises exception @vector of the instruction cpu->op (its RIP, nothing retired). Does not return.
  */
@@ -309,9 +318,12 @@ uint64_t soft_tsc(const SoftCpu *cpu);
 /* Writes the vCPU's whole state, from and to the common form. */
 void soft_get_state(Vcpu *vcpu, CpuState *out_state);
 void soft_set_state(Vcpu *vcpu, const CpuState *state);
+/* CpuOps.run, .retired, .code_written. */
+CpuExit soft_run(Vcpu *vcpu);
+uint64_t soft_retired(const Vcpu *vcpu);
+void soft_ram_code_written(void *backend, Ram *ram, uint64_t offset, uint64_t length);
 
-/* interrupt.c (system)
- * ----------------------------------------------------------------------------- */
+/* interrupt.c --- */
 
 typedef enum {
     SOFT_EVENT_FAULT, /* exception, RIP of the instruction itself; error code if fault.has_error */
@@ -334,13 +346,12 @@ void soft_check_code_breakpoint(SoftCpu *cpu, uint64_t linear);
 void soft_debug_access(SoftCpu *cpu, uint64_t linear, unsigned size,
                        bool write); /* records a data hit */
 
-/* block.c
- * ------------------------------------------------------------------------------------------ */
+/* block.c --- */
 
 #define SOFT_BLOCK_MAX 48 /* instructions */
 struct SoftBlock {
-    uint64_t phys;  /* physical address of the first byte */
-    uint64_t phys2; /* second page of an instruction that crosses, else UINT64_MAX */
+    uintptr_t host;  /* host address of the first byte: the key, with the mode */
+    uintptr_t host2; /* host page of the rest of an instruction that crosses pages, else 0 */
     uint32_t mode;
     uint16_t length; /* bytes */
     uint16_t n_records;
@@ -353,8 +364,8 @@ struct SoftBlock {
  */
 SoftOp *soft_block_lookup(SoftCpu *cpu);
 /* For transfers from handlers: RIP has been set; continues with the next block without going back
- * to the run loop when nothing wants attention. Use: SOFT_GO(cpu); */
-SoftOp *soft_block_next(SoftCpu *cpu); /* NULL: leave */
+ * to the run loop when nothing wants attention. soft_block_next (block.h) is NULL to leave. */
+SoftOp *soft_block_next_slow(SoftCpu *cpu);
 #define SOFT_GO(cpu)                                                                               \
     do {                                                                                           \
         SoftOp *soft_go_op = soft_block_next(cpu);                                                 \
