@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* In the order of asking; raw takes what is left. */
-static const ImageFormat *const formats[] = { &iso_format, &raw_format };
+static const ImageFormat *const formats[] = { &qcow2_format, &iso_format, &raw_format };
 
 /* Files that people drop here and that would "work" as a raw disk full of nonsense. */
 static const struct {
