@@ -43,6 +43,7 @@ typedef struct {
     bool boot_menu;
     /* Direct Linux boot, for benchmarks and tests: NULL or paths. */
     const char *kernel_path, *initrd_path, *kernel_command_line;
+    bool debug_exit;  /* test guests: a write to port 501h powers off, with machine_exit_code() */
     int64_t rtc_base; /* seconds since 1970 at power-on; -1: the host's time */
 } MachineConfig;
 
@@ -104,6 +105,9 @@ void machine_set_listener(Machine *machine, void (*callback)(void *opaque, Machi
 /* Removable media. @path NULL ejects. */
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);
 char *machine_dup_media(Machine *machine, unsigned drive); /* path or NULL */
+
+/* What the guest wrote to the debug exit port; -1: nothing so far. */
+int machine_exit_code(const Machine *machine);
 
 /* Called by devices (board lock held): carried out by another thread soon. */
 void machine_request_reset(Machine *machine);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "core/machine/machine-private.h"
+
+#include "core/dev/ahci.h"
+#include <gio/gio.h>
+
+/* A full host disk is no error of the guest's: the machine waits until there is room. */
+static void on_disk_problem(void *opaque, Disk *disk, int error_number)
+{
+    machine_report(opaque, REQUEST_PROBLEM,
+                   g_strdup_printf("%s could not be written: %s. The machine is paused and "
+                                   "nothing is lost. Make room there, then resume it.",
+                                   disk_path(disk), g_strerror(error_number)));
+}
+
+static Disk *open_disk(Machine *machine, const char *path, bool is_cdrom, bool read_only,
+                       GError **error)
+{
+    DiskOptions options = { .read_only = is_cdrom || read_only, .allow_shared = is_cdrom };
+    Disk *disk = disk_open(path, &options, error);
+
+    if (disk)
+        disk_set_problem_callback(disk, on_disk_problem, machine);
+    return disk;
+}
+
+bool machine_drives_open(Machine *machine, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+
+    for (unsigned i = 0; i < p->config.n_drives; i++) {
+        const MachineDrive *drive = &p->config.drive[i];
+        p->drive[i].is_cdrom = drive->is_cdrom;
+        p->drive[i].read_only = drive->read_only;
+        if (!drive->path) {
+            if (drive->is_cdrom)
+                continue;
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                        "Drive %u is a hard disk without an image.", i);
+            return false;
+        }
+        p->drive[i].disk =
+            open_disk(machine, drive->path, drive->is_cdrom, drive->read_only, error);
+        if (!p->drive[i].disk)
+            return false;
+        p->drive[i].path = g_strdup(drive->path);
+    }
+    return true;
+}
+
+/* Serial numbers tell the disks of one machine apart, and stay the same from start to start. */
+void machine_drives_attach(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    for (unsigned i = 0; i < p->config.n_drives; i++) {
+        g_autofree char *serial =
+            g_strdup_printf("VT%02x%02x%02x%02x%04u", p->config.uuid[0], p->config.uuid[1],
+                            p->config.uuid[2], p->config.uuid[3], i);
+        if (p->drive[i].is_cdrom)
+            ahci_attach_cdrom(machine->ahci, i, p->drive[i].disk);
+        else
+            ahci_attach_disk(machine->ahci, i, p->drive[i].disk, serial);
+    }
+}
+
+void machine_drives_close(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    for (unsigned i = 0; i < MACHINE_MAX_DRIVES; i++) {
+        g_clear_pointer(&p->drive[i].disk, disk_free);
+        g_clear_pointer(&p->drive[i].path, g_free);
+    }
+}
+
+void machine_drives_retry(Machine *machine)
+{
+    for (unsigned i = 0; i < machine->priv->config.n_drives; i++)
+        if (machine->priv->drive[i].disk)
+            disk_retry(machine->priv->drive[i].disk);
+}
+
+bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+    Disk *disk = NULL, *old = NULL;
+
+    if (drive >= p->config.n_drives || !p->drive[drive].is_cdrom) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "Drive %u is not a CD drive: only discs can be changed.", drive);
+        return false;
+    }
+    if (path && !(disk = open_disk(machine, path, true, true, error)))
+        return false;
+    g_rec_mutex_lock(&p->life_lock);
+    ahci_set_media(machine->ahci, drive, disk, &old);
+    p->drive[drive].disk = disk;
+    g_free(p->drive[drive].path);
+    p->drive[drive].path = g_strdup(path);
+    g_rec_mutex_unlock(&p->life_lock);
+    disk_free(old);
+    machine_request(machine, REQUEST_MEDIA);
+    return true;
+}
+
+char *machine_dup_media(Machine *machine, unsigned drive)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_return_val_if_fail(drive < MACHINE_MAX_DRIVES, NULL);
+    g_rec_mutex_lock(&p->life_lock);
+    char *path = g_strdup(p->drive[drive].path);
+    g_rec_mutex_unlock(&p->life_lock);
+    return path;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* What machine.c (life cycle), machine-cpus.c (vCPU threads), machine-drives.c (media) and pc.c
+ * (the parts list) share. */
+
+#include "core/dev/acpi-pm.h"
+#include "core/dev/fw-cfg.h"
+#include "core/dev/lpc.h"
+#include "core/dev/mch.h"
+#include "core/dev/rtc.h"
+#include "core/firmware/linux.h"
+#include "core/irq/apic.h"
+#include "core/irq/ioapic.h"
+#include "core/irq/pic.h"
+#include "core/machine/machine.h"
+
+#define FOUR_GIB (UINT64_C(1) << 32)
+
+typedef struct MachinePrivate MachinePrivate;
+
+typedef struct {
+    Machine *machine; /* borrowed */
+    Vcpu *vcpu;       /* owned */
+    GThread *thread;  /* owned */
+    bool is_parked;   /* run_lock */
+    bool is_done;     /* run_lock: shut down or failed, runs no more until the machine resets */
+} MachineCpu;
+
+typedef struct {
+    Disk *disk; /* owned; NULL: no disc */
+    char *path; /* owned */
+    bool is_cdrom, read_only;
+} MachineDriveSlot;
+
+/* Things that devices and workers ask for and the control thread does. */
+typedef enum {
+    REQUEST_RESET = 1,
+    REQUEST_POWER_OFF,
+    REQUEST_PROBLEM,
+    REQUEST_FAIL,
+    REQUEST_MEDIA,
+    REQUEST_QUIT
+} MachineRequest;
+
+/* Levels of the interrupt wires between the parts; each part's update tells its own anew. */
+typedef struct {
+    uint32_t isa;      /* by device, on gsi[] */
+    uint16_t pirq_isa; /* PIRQs that are routed to ISA interrupts */
+    uint8_t pirq;
+} MachineWires;
+
+struct MachinePrivate {
+    /* What the definition said. Owned. */
+    MachineConfig config;
+    uint64_t low_ram_size;
+
+    /* vCPUs. run_lock is a leaf lock but for the board lock, which may be held around it. */
+    MachineCpu cpu[MACHINE_MAX_CPUS];
+    unsigned n_cpus;
+    CpuBoard board;
+    void *backend;
+    GMutex run_lock;
+    GCond run_cond;
+    bool run, quit;    /* run_lock */
+    unsigned n_parked; /* run_lock */
+
+    /* Life cycle: one change at a time, under life_lock; taken before every other lock. */
+    GRecMutex life_lock;
+    MachineState state; /* atomic */
+    GThread *control;
+    GAsyncQueue *requests;
+    unsigned pending; /* atomic: bits of requests queued and not yet begun */
+    GMutex text_lock;
+    char *problem;        /* owned, text_lock */
+    char *coming_problem; /* owned, text_lock: for the request under way */
+    void (*listener)(void *opaque, MachineEvent event);
+    void *listener_opaque;
+    int exit_code;
+
+    /* Parts. Owned, most through devices. */
+    GPtrArray *devices; /* NULL-terminated; the local APICs come last and are their bus's */
+    unsigned n_owned_devices;
+    LapicBus *lapics;
+    Pic *pic;
+    Ioapic *ioapic;
+    Lpc *lpc;
+    Mch *mch;
+    FwCfg *fw_cfg;
+    AcpiPm *acpi_pm;
+    Rtc *rtc;
+    Ram *bios, *vga_rom;
+    MachineWires wires;
+    bool a20;              /* atomic */
+    LinuxBoot *linux_boot; /* owned; NULL: firmware boots */
+
+    MachineDriveSlot drive[MACHINE_MAX_DRIVES];
+};
+
+/* pc.c */
+bool pc_build(Machine *machine, GError **error);
+void pc_clear(Machine *machine);
+/* pc-firmware.c */
+void pc_fill_cmos(Machine *machine);
+void pc_fill_fw_cfg(Machine *machine);
+void pc_boot_kernel(Machine *machine); /* after a reset; board lock held */
+
+/* Every device's reset, then every device's update. Board lock held. */
+void pc_reset(Machine *machine);
+
+/* machine-cpus.c */
+bool machine_cpus_new(Machine *machine, GError **error);
+void machine_cpus_start_threads(Machine *machine);
+void machine_cpus_free(Machine *machine);
+void machine_cpus_run(Machine *machine);
+void machine_cpus_halt(Machine *machine);  /* asks all to stop; any thread, board lock or not */
+void machine_cpus_stop(Machine *machine);  /* halts and waits; board lock not held */
+void machine_cpus_reset(Machine *machine); /* stopped */
+
+/* machine-drives.c */
+bool machine_drives_open(Machine *machine, GError **error);
+void machine_drives_attach(Machine *machine);
+void machine_drives_close(Machine *machine);
+void machine_drives_retry(Machine *machine);
+
+/* machine.c */
+void machine_request(Machine *machine, MachineRequest request);
+/* Takes @text. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
+void machine_report(Machine *machine, MachineRequest request, char *text);
