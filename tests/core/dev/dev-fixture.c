@@ -63,11 +63,13 @@ Board *board_new(void)
     machine->ports = address_space_new("ports", 1 << 16);
     machine->clock = clock_new(CLOCK_DETERMINISTIC, &machine->lock);
     clock_start(machine->clock);
+    machine->pci = pci_bus_new(machine->memory, machine->ports, NULL, NULL, NULL);
     return board;
 }
 
 void board_free(Board *board)
 {
+    pci_bus_free(board->machine.pci);
     clock_free(board->machine.clock);
     address_space_free(board->machine.memory);
     address_space_free(board->machine.ports);
