@@ -54,6 +54,7 @@ const char *client_machine_name(const ClientMachine *machine)
 
 GDBusConnection *client_connect(const char *uuid, GError **error)
 {
+    app_error_quark(); /* known to GDBus before the first error comes back */
     g_autofree char *bus = runtime_dup_bus(uuid);
     g_autofree char *escaped = g_dbus_address_escape_value(bus);
     g_autofree char *address = g_strconcat("unix:path=", escaped, NULL);

@@ -63,9 +63,9 @@ bool spawn_engine(const char *const *arguments, GError **error)
     int ready[2];
 
     g_ptr_array_add(argv, engine);
+    g_ptr_array_add(argv, "--ready-fd=3");
     for (; *arguments; arguments++)
         g_ptr_array_add(argv, (char *)*arguments);
-    g_ptr_array_add(argv, "--ready-fd=3");
     g_ptr_array_add(argv, NULL);
 
     if (!g_unix_open_pipe(ready, FD_CLOEXEC, error))

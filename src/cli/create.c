@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "cli/verbs.h"
+#include <string.h>
+
+typedef struct {
+    char *name, *memory, *disk, *firmware, *cpu, *os;
+    int n_cpus;
+    gboolean start;
+} CreateArguments;
+
+static void create_arguments_clear(CreateArguments *a)
+{
+    g_free(a->name);
+    g_free(a->memory);
+    g_free(a->disk);
+    g_free(a->firmware);
+    g_free(a->cpu);
+    g_free(a->os);
+}
+
+static int find_word(const char *const *words, const char *word)
+{
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    return -1;
+}
+
+static bool fill_options(const CreateArguments *a, ClientCreateOptions *options, GError **error)
+{
+    static const char *const firmwares[] = { "bios", "uefi", NULL };
+    static const char *const cpus[] = { "auto", "kvm", "software", NULL };
+    int firmware = a->firmware ? find_word(firmwares, a->firmware) : 0;
+    int cpu = a->cpu ? find_word(cpus, a->cpu) : 0;
+    options->name = a->name;
+    options->os = a->os;
+    options->no_disk = a->disk && strcmp(a->disk, "none") == 0;
+    if (firmware < 0)
+        return usage_error(error, "--firmware is “%s”; expected bios or uefi", a->firmware);
+    if (cpu < 0)
+        return usage_error(error, "--cpu is “%s”; expected auto, kvm or software", a->cpu);
+    if (a->memory && (!size_parse(a->memory, &options->memory_bytes) || !options->memory_bytes))
+        return usage_error(error, "--memory is “%s”; expected a size such as 2G", a->memory);
+    if (a->disk && !options->no_disk &&
+        (!size_parse(a->disk, &options->disk_bytes) || options->disk_bytes < 512))
+        return usage_error(error, "--disk is “%s”; expected a size such as 20G, or none", a->disk);
+    if (a->n_cpus < 0 || a->n_cpus > DEFINITION_MAX_CPUS)
+        return usage_error(error, "--cpus is %d; expected 1 to %d", a->n_cpus, DEFINITION_MAX_CPUS);
+    options->n_cpus = a->n_cpus;
+    options->firmware = firmware;
+    options->cpu = cpu;
+    return true;
+}
+
+static bool create(const ClientCreateOptions *options, bool start, GError **error)
+{
+    g_autofree char *warning = NULL;
+    g_autofree char *bundle = client_create(options, &warning, error);
+    if (!bundle)
+        return false;
+    if (warning)
+        fprintf(stderr, "vitrinectl: warning: %s\n", warning);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    if (start && !client_start(bundle, NULL, error)) {
+        g_prefix_error(error,
+                       "“%s” was created but does not start: ", client_machine_name(machine));
+        return false;
+    }
+    puts(client_machine_name(machine));
+    return true;
+}
+
+bool verb_create(int argc, char **argv, GError **error)
+{
+    CreateArguments a = { 0 };
+    ClientCreateOptions options = { 0 };
+    const GOptionEntry entries[] = {
+        { "name", 0, 0, G_OPTION_ARG_STRING, &a.name, NULL, NULL },
+        { "memory", 0, 0, G_OPTION_ARG_STRING, &a.memory, NULL, NULL },
+        { "cpus", 0, 0, G_OPTION_ARG_INT, &a.n_cpus, NULL, NULL },
+        { "disk", 0, 0, G_OPTION_ARG_STRING, &a.disk, NULL, NULL },
+        { "os", 0, 0, G_OPTION_ARG_STRING, &a.os, NULL, NULL },
+        { "firmware", 0, 0, G_OPTION_ARG_STRING, &a.firmware, NULL, NULL },
+        { "cpu", 0, 0, G_OPTION_ARG_STRING, &a.cpu, NULL, NULL },
+        { "start", 0, 0, G_OPTION_ARG_NONE, &a.start, NULL, NULL },
+        { NULL },
+    };
+    bool good = verb_parse(&argc, &argv, entries, 0, 1, error) && fill_options(&a, &options, error);
+    if (good) {
+        options.source = argc > 1 ? argv[1] : NULL;
+        good = create(&options, a.start, error);
+    }
+    create_arguments_clear(&a);
+    return good;
+}

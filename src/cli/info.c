@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "cli/json.h"
+#include "cli/verbs.h"
+
+/* What only an engine knows. NULL when there is none. */
+static VitrineDBusMachine1 *live_proxy(const ClientMachine *machine)
+{
+    return client_state_is_live(machine->state)
+               ? client_connect_machine(machine->definition->uuid, NULL)
+               : NULL;
+}
+
+static void print_json(const ClientMachine *machine, char **values, VitrineDBusMachine1 *live)
+{
+    Json json;
+    json_begin(&json);
+    json_open_object(&json, NULL);
+    json_string(&json, "state", client_state_name(machine->state));
+    json_string(&json, "problem", machine->problem);
+    json_string(&json, "bundle", machine->bundle);
+    json_open_object(&json, "definition");
+    for (unsigned i = 0; values[i]; i += 2)
+        json_string(&json, values[i], values[i + 1]);
+    json_close_object(&json);
+    if (live) {
+        json_string(&json, "cpu-backend", vitrine_dbus_machine1_get_cpu_backend(live));
+        json_string(&json, "cpu-reason", vitrine_dbus_machine1_get_cpu_reason(live));
+        json_integer(&json, "started-at", vitrine_dbus_machine1_get_started_at(live));
+        json_variant(&json, "drives", vitrine_dbus_machine1_get_drives(live));
+    }
+    json_close_object(&json);
+    json_end(&json);
+}
+
+bool verb_info(int argc, char **argv, GError **error)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry entries[] = { { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, NULL, NULL },
+                                     { NULL } };
+    if (!verb_parse(&argc, &argv, entries, 1, 1, error))
+        return false;
+    g_autoptr(ClientMachine) machine = verb_find(argv[1], error);
+    if (!machine)
+        return false;
+    g_auto(GStrv) values = definition_dup_values(machine->definition);
+    g_autoptr(VitrineDBusMachine1) live = live_proxy(machine);
+    if (as_json) {
+        print_json(machine, values, live);
+        return true;
+    }
+    printf("%-18s %s\n", "state", client_state_name(machine->state));
+    if (machine->problem[0])
+        printf("%-18s %s\n", "problem", machine->problem);
+    if (live)
+        printf("%-18s %s: %s\n", "runs on", vitrine_dbus_machine1_get_cpu_backend(live),
+               vitrine_dbus_machine1_get_cpu_reason(live));
+    printf("%-18s %s\n", "bundle", machine->bundle);
+    for (unsigned i = 0; values[i]; i += 2)
+        printf("%-18s %s\n", values[i], values[i + 1]);
+    return true;
+}

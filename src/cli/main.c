@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+/* vitrinectl VERB [MACHINE] [options]: Vitrine for a shell. */
+
+#include "cli/verbs.h"
+#include <locale.h>
+#include <string.h>
+
+static const Verb verbs[] = {
+    { "create",
+      "[ISO|DISK] [--name N] [--memory 2G] [--cpus 2] [--disk 20G|none] [--os ID]\n"
+      "         [--firmware bios|uefi] [--cpu auto|kvm|software] [--start]",
+      "make a machine, and print its name", verb_create },
+    { "list", "[--json]", "the machines and what they do", verb_list },
+    { "info", "MACHINE [--json]", "everything about one", verb_info },
+    { "set", "MACHINE KEY=VALUE…", "change its definition", verb_set },
+    { "delete", "MACHINE [--force]", "move it to the Trash", verb_delete },
+    { "start", "MACHINE [--headless] [--disposable] [--paused]", "power it on", verb_start },
+    { "stop", "MACHINE [--force]", "press its power button; with --force, off now", verb_stop },
+    { "pause", "MACHINE", "freeze it", verb_pause },
+    { "resume", "MACHINE", "go on", verb_resume },
+    { "reset", "MACHINE", "press its reset button", verb_reset },
+    { "wait", "MACHINE --for STATE|text:REGEX [--timeout SECONDS] [--json]",
+      "until it is off, running, …, or says something", verb_wait },
+    { "media", "MACHINE insert ISO | eject [--drive N]", "change the disc", verb_eject_insert },
+    { "screenshot", "MACHINE FILE.png|-", "its screen as a picture", verb_screenshot },
+    { "text", "MACHINE [--json]", "what its text screen shows", verb_text },
+    { "type", "MACHINE TEXT", "on its keyboard; \\n is Enter", verb_type },
+    { "sendkey", "MACHINE CHORD…", "such as ctrl+alt+delete, f2, up", verb_sendkey },
+    { "click", "MACHINE X Y [--button left|middle|right]", "with its mouse", verb_click },
+    { "console", "MACHINE", "its serial port; Ctrl-] leaves", verb_console },
+    { "log", "MACHINE [--path] [--json]", "what its engine said", verb_log },
+    { "stats", "MACHINE [--json]", "time, instructions, memory", verb_stats },
+    { "doctor", "[--json]", "why is it slow, what is missing", verb_doctor },
+};
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: vitrinectl VERB [MACHINE] [options]\n\n"
+          "MACHINE is a name, the beginning of one, a UUID, or the path of a machine's folder.\n\n",
+          out);
+    for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
+        fprintf(out, "  %-11s%s\n             %s\n", verbs[i].name, verbs[i].summary,
+                verbs[i].arguments);
+    fputs("\nExit status: 0 done, 1 failed, 2 usage, 3 no such machine, 4 wrong state.\n", out);
+}
+
+static int exit_code(const GError *error)
+{
+    if (error->domain != APP_ERROR)
+        return EXIT_FAILED;
+    switch (error->code) {
+    case APP_ERROR_USAGE: return EXIT_USAGE;
+    case APP_ERROR_NOT_FOUND: return EXIT_NO_MACHINE;
+    case APP_ERROR_WRONG_STATE: return EXIT_WRONG_STATE;
+    default: return EXIT_FAILED;
+    }
+}
+
+static const Verb *find_verb(const char *name)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int run_verb(const Verb *verb, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            printf("Usage: vitrinectl %s %s\n%s\n", verb->name, verb->arguments, verb->summary);
+            return EXIT_OK;
+        }
+    g_autoptr(GError) error = NULL;
+    if (verb->run(argc, argv, &error)) {
+        fflush(stdout);
+        if (!ferror(stdout))
+            return EXIT_OK;
+        fprintf(stderr, "vitrinectl: the output could not be written\n");
+        return EXIT_FAILED;
+    }
+    fprintf(stderr, "vitrinectl: %s\n", error->message);
+    if (exit_code(error) == EXIT_USAGE)
+        fprintf(stderr, "Usage: vitrinectl %s %s\n", verb->name, verb->arguments);
+    return exit_code(error);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("vitrinectl " VITRINE_VERSION);
+        return EXIT_OK;
+    }
+    const Verb *verb = find_verb(argv[1]);
+    if (!verb) {
+        fprintf(stderr, "vitrinectl: there is no verb “%s”; vitrinectl --help lists them\n",
+                argv[1]);
+        return EXIT_USAGE;
+    }
+    /* A NULL ends argv, which verb_parse() relies on. */
+    return run_verb(verb, argc - 1, argv + 1);
+}

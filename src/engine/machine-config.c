@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#include "engine/machine-config.h"
+#include "base/errors.h"
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+static const char *keep(EngineConfig *config, char *string)
+{
+    g_ptr_array_add(config->strings, string);
+    return string;
+}
+
+static void parse_uuid(const char *text, uint8_t out[16])
+{
+    for (unsigned i = 0; i < 16; text += *text == '-') {
+        out[i++] = g_ascii_xdigit_value(text[0]) << 4 | g_ascii_xdigit_value(text[1]);
+        text += 2;
+    }
+}
+
+static bool choose_cpu(EngineConfig *config, const char *conf, const Definition *definition,
+                       GError **error)
+{
+    if (definition->cpu == CPU_CHOICE_KVM) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    "%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
+                    "Set it to auto or software",
+                    conf);
+        return false;
+    }
+    config->config.cpu = &cpu_soft_ops;
+    config->cpu_backend = "software";
+    config->cpu_reason = g_strdup(
+        definition->cpu == CPU_CHOICE_SOFTWARE
+            ? "This machine is set to run on Vitrine's software CPU."
+            : "This version of Vitrine runs every machine on its own software CPU; it does not "
+              "use KVM yet.");
+    return true;
+}
+
+/* The disk as it is with everything written going to a file that nobody keeps. */
+static char *add_overlay(EngineConfig *config, const char *bundle, const char *path, unsigned slot,
+                         GError **error)
+{
+    g_autofree char *name = g_strdup_printf(".disposable-%u-%u.qcow2", slot, (unsigned)getpid());
+    g_autofree char *overlay = g_build_filename(bundle, name, NULL);
+    g_autoptr(Disk) disk =
+        disk_open(path, &(DiskOptions){ .read_only = true, .allow_shared = true }, error);
+    if (!disk)
+        return NULL;
+    const char *format = strcmp(disk_format_name(disk), "qcow2") == 0 ? "qcow2" : "raw";
+    if (!disk_create_qcow2(overlay, disk_size(disk), path, format, error))
+        return NULL;
+    g_ptr_array_add(config->temporary, g_strdup(overlay));
+    return g_steal_pointer(&overlay);
+}
+
+static bool add_drive(EngineConfig *config, const char *bundle, const Definition *definition,
+                      unsigned slot, bool disposable, GError **error)
+{
+    const DefinitionDrive *from = &definition->drive[slot];
+    MachineDrive *to = &config->config.drive[slot];
+    to->is_cdrom = from->type != DRIVE_DISK;
+    to->read_only = to->is_cdrom || from->read_only;
+    if (from->type == DRIVE_NONE || from->path[0] == '\0') {
+        if (from->type == DRIVE_DISK) {
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                        "%s/" BUNDLE_DEFINITION
+                        ": [drive-%u] path is missing; expected the disk image's file name",
+                        bundle, slot);
+            return false;
+        }
+        return true;
+    }
+    char *path = bundle_dup_absolute(bundle, from->path);
+    to->path = keep(config, path);
+    if (from->type == DRIVE_CDROM || g_file_test(path, G_FILE_TEST_EXISTS)) {
+        if (!disposable || to->read_only)
+            return true;
+        char *overlay = add_overlay(config, bundle, path, slot, error);
+        if (!overlay)
+            return false;
+        to->path = keep(config, overlay);
+        return true;
+    }
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                "The disk image “%s” is missing. Put it back, or correct [drive-%u] path in "
+                "%s/" BUNDLE_DEFINITION,
+                path, slot, bundle);
+    return false;
+}
+
+bool engine_config_init(EngineConfig *out, const char *bundle, const Definition *definition,
+                        bool disposable, GError **error)
+{
+    g_autofree char *conf = g_build_filename(bundle, BUNDLE_DEFINITION, NULL);
+    *out = (EngineConfig){ 0 };
+    out->strings = g_ptr_array_new_with_free_func(g_free);
+    out->temporary = g_ptr_array_new_with_free_func(g_free);
+    MachineConfig *config = &out->config;
+
+    if (definition->firmware == FIRMWARE_UEFI) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    "%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
+                    "yet. Set it to bios",
+                    conf);
+        goto failed;
+    }
+    if (!choose_cpu(out, conf, definition, error))
+        goto failed;
+    if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->n_cpus > 1) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    "%s: [machine] clock is “deterministic”, which needs cpus=1", conf);
+        goto failed;
+    }
+    config->name = keep(out, g_strdup(definition->name));
+    parse_uuid(definition->uuid, config->uuid);
+    config->memory_bytes = definition->memory_bytes;
+    config->n_cpus = definition->n_cpus;
+    config->clock =
+        definition->clock == CLOCK_CHOICE_DETERMINISTIC ? CLOCK_DETERMINISTIC : CLOCK_REAL;
+    config->boot_order = definition->boot == BOOT_DISK_CDROM ? "disk,cdrom" : "cdrom,disk";
+    config->boot_menu = definition->boot_menu;
+    config->rtc_base = -1;
+    config->firmware_path = g_getenv("VITRINE_FIRMWARE"); /* tests and developers */
+    if (definition->kernel[0]) {
+        config->kernel_path = keep(out, bundle_dup_absolute(bundle, definition->kernel));
+        if (definition->initrd[0])
+            config->initrd_path = keep(out, bundle_dup_absolute(bundle, definition->initrd));
+        config->kernel_command_line = keep(out, g_strdup(definition->command_line));
+    }
+    for (unsigned i = 0; i < DEFINITION_MAX_DRIVES; i++) {
+        if (definition->drive[i].type != DRIVE_NONE)
+            config->n_drives = i + 1;
+    }
+    for (unsigned i = 0; i < config->n_drives; i++)
+        if (!add_drive(out, bundle, definition, i, disposable, error))
+            goto failed;
+    return true;
+
+failed:
+    engine_config_clear(out);
+    return false;
+}
+
+void engine_config_clear(EngineConfig *config)
+{
+    for (unsigned i = 0; config->temporary && i < config->temporary->len; i++)
+        g_unlink(config->temporary->pdata[i]);
+    g_clear_pointer(&config->strings, g_ptr_array_unref);
+    g_clear_pointer(&config->temporary, g_ptr_array_unref);
+    g_clear_pointer(&config->cpu_reason, g_free);
+}
