@@ -61,6 +61,36 @@ static void board_set_cr8(void *opaque, unsigned id, uint8_t value)
     g_rec_mutex_unlock(&machine->lock);
 }
 
+static uint64_t board_apic_page(void *opaque, unsigned id)
+{
+    return lapic_page(((Machine *)opaque)->priv->lapics, id);
+}
+
+static uint64_t board_apic_read(void *opaque, unsigned id, uint64_t offset, unsigned size)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    uint64_t value = lapic_read(machine->priv->lapics, id, offset, size);
+    g_rec_mutex_unlock(&machine->lock);
+    return value;
+}
+
+static void board_apic_write(void *opaque, unsigned id, uint64_t offset, unsigned size,
+                             uint64_t value)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    lapic_write(machine->priv->lapics, id, offset, size, value);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
+static bool board_a20(void *opaque)
+{
+    return machine_a20(opaque);
+}
+
 static void board_x87_error(void *opaque, unsigned id)
 {
     Machine *machine = opaque;
@@ -86,6 +116,10 @@ bool machine_cpus_new(Machine *machine, GError **error)
         .apic_write_msr = board_write_msr,
         .get_cr8 = board_get_cr8,
         .set_cr8 = board_set_cr8,
+        .apic_page = board_apic_page,
+        .apic_read = board_apic_read,
+        .apic_write = board_apic_write,
+        .a20 = board_a20,
         .x87_error = board_x87_error,
     };
     p->backend = p->config.cpu->machine_new(&p->board, p->config.n_cpus, error);
