@@ -301,8 +301,8 @@ static bool i8042_realize(Device *dev, Machine *machine, GError **error)
     I8042 *s = (I8042 *)dev;
 
     clock_timer_init(&s->wire_timer, machine->clock, i8042_on_wire_timer, s);
-    address_space_map_device(machine->ports, 0x60, 1, 0, dev, I8042_DATA);
-    address_space_map_device(machine->ports, 0x64, 1, 0, dev, I8042_COMMAND);
+    address_space_map_device(machine->ports, 0x60, 1, MAP_PRIORITY_CHIPSET, dev, I8042_DATA);
+    address_space_map_device(machine->ports, 0x64, 1, MAP_PRIORITY_CHIPSET, dev, I8042_COMMAND);
     return true;
 }
 

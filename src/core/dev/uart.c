@@ -322,7 +322,7 @@ static bool uart_realize(Device *dev, Machine *machine, GError **error)
     Uart *uart = (Uart *)dev;
 
     clock_timer_init(&uart->rx_timeout, machine->clock, uart_on_rx_timeout, uart);
-    address_space_map_device(machine->ports, uart->port, 8, 0, dev, 0);
+    address_space_map_device(machine->ports, uart->port, 8, MAP_PRIORITY_CHIPSET, dev, 0);
     char_backend_set_device(uart->chr, dev, uart_receive, uart_can_accept);
     return true;
 }

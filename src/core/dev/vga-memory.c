@@ -9,7 +9,6 @@
  * the guest has used them for a while: mapping costs all CPUs a pause, which a guest that switches
  * banks for every pixel would feel. */
 
-#define VGA_WINDOW_PRIORITY 11
 #define VGA_DIRECT_AFTER 256u
 
 /* --- what the registers mean ------------------------------------------------------------------ */
@@ -97,7 +96,7 @@ static void vga_map_direct(Vga *vga)
         return;
     vga->direct =
         address_space_map_ram(vga->pci.dev.machine->memory, VGA_AT_WINDOW + path->base, path->size,
-                              VGA_WINDOW_PRIORITY, vga->vram, path->bank & (VGA_VRAM_SIZE - 1));
+                              MAP_PRIORITY_OVERLAY, vga->vram, path->bank & (VGA_VRAM_SIZE - 1));
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
@@ -240,6 +239,12 @@ void vga_window_write(Vga *vga, uint32_t offset, unsigned size, uint64_t value)
         return;
     if (vga->path.write >= VGA_PATH_CHAIN_4 && vga_path_is_linear(&vga->path))
         vga_map_direct(vga);
+    if (size > 1 && vga->path.write == VGA_PATH_ODD_EVEN && vga->path.plain) {
+        for (unsigned i = 0; i < size; i += 2) /* a text cell, character and attribute */
+            vga_store(vga, (at + i) >> 1, (value >> 8 * i & 0xFFFF) * 0x10001u,
+                      vga->path.plane_mask);
+        return;
+    }
     for (unsigned i = 0; i < size; i++)
         vga_write_byte(vga, at + i, value >> 8 * i);
 }

@@ -53,8 +53,8 @@ static void vga_toggle_ports(Vga *vga, unsigned i, unsigned first, unsigned n, b
     AddressSpace *ports = vga->pci.dev.machine->ports;
 
     if (on && !vga->ports[i]) {
-        vga->ports[i] =
-            address_space_map_device(ports, first, n, 1, &vga->pci.dev, VGA_AT_PORTS + first);
+        vga->ports[i] = address_space_map_device(ports, first, n, MAP_PRIORITY_CHIPSET,
+                                                 &vga->pci.dev, VGA_AT_PORTS + first);
     } else if (!on && vga->ports[i]) {
         address_space_unmap(ports, vga->ports[i]);
         vga->ports[i] = NULL;
@@ -74,8 +74,8 @@ static void vga_update_windows(Vga *vga, uint8_t command)
     address_space_commit(machine->ports);
     address_space_begin(machine->memory);
     if (memory && !vga->window) {
-        vga->window = address_space_map_device(machine->memory, VGA_AT_WINDOW, VGA_WINDOW_SIZE, 10,
-                                               &vga->pci.dev, VGA_AT_WINDOW);
+        vga->window = address_space_map_device(machine->memory, VGA_AT_WINDOW, VGA_WINDOW_SIZE,
+                                               MAP_PRIORITY_OVERLAY, &vga->pci.dev, VGA_AT_WINDOW);
     } else if (!memory && vga->window) {
         address_space_unmap(machine->memory, vga->window);
         vga->window = NULL;
