@@ -324,11 +324,12 @@ static G_GNUC_NO_INLINE void run_single(SoftCpu *cpu)
     SoftOp *op = soft_block_lookup(cpu);
     cpu->shadow = false;
     cpu->fault.dr6 = 0;
+    cpu->trap_dropped = false;
     cpu->rflags &= ~(uint64_t)RFLAGS_RF;
     soft_request_attention(cpu); /* one only */
     run_block(cpu, op);
     cpu->op = NULL;
-    uint64_t hits = cpu->fault.dr6 | (step ? DR6_BS : 0);
+    uint64_t hits = cpu->fault.dr6 | (step && !cpu->trap_dropped ? DR6_BS : 0);
     cpu->fault.dr6 = 0;
     if (hits && !cpu->shadow) {
         cpu->dr[6] |= hits;

@@ -188,6 +188,8 @@ struct SoftCpu {
     bool break_block;     /* a store changed the running block, or attention is wanted at once */
     SoftOp *op;           /* SOFT_AT: the instruction being executed, for faults */
     SoftSegment seg[CPU_N_SEGMENTS];
+    uint64_t held_base[CPU_N_SEGMENTS]; /* in 64-bit mode: base of ES, CS, SS, DS as loaded, while
+                                           .base is 0; else 0 */
 
     /* Architectural state off the hot path. */
     uint64_t rflags; /* all but the arithmetic flags; bit 1 set */
@@ -202,6 +204,7 @@ struct SoftCpu {
     uint64_t misc_enable, debugctl, mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8],
         spec_ctrl;
     uint64_t tsc_offset;
+    uint64_t random; /* RDRAND of a deterministic machine */
     bool shadow; /* no interrupt (and no debug trap) before the next instruction has run */
     bool nmi_blocked, halted, wait_sipi;
     uint64_t pdpte[4]; /* PAE: loaded by MOV CR3 */
@@ -226,7 +229,8 @@ struct SoftCpu {
         uint32_t error;
         uint64_t dr6; /* #DB: bits to set in DR6 */
     } fault;
-    int delivering; /* vector being delivered, -1: none; decides double faults */
+    bool trap_dropped; /* set by a delivery: the single-step trap due is not taken */
+    int delivering;    /* vector being delivered, -1: none; decides double faults */
 
     /* Translation. */
     SoftTlbEntry *tlb_table[SOFT_N_CONTEXTS]; /* owned */

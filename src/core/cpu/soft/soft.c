@@ -179,8 +179,10 @@ void soft_get_state(Vcpu *vcpu, CpuState *state)
     memcpy(state->gpr, cpu->gpr, sizeof state->gpr);
     state->rip = cpu->rip;
     state->rflags = soft_get_rflags(cpu);
-    for (unsigned i = 0; i < CPU_N_SEGMENTS; i++)
+    for (unsigned i = 0; i < CPU_N_SEGMENTS; i++) {
         state->segment[i] = segment_out(&cpu->seg[i]);
+        state->segment[i].base |= cpu->held_base[i];
+    }
     state->ldt = segment_out(&cpu->ldt);
     state->task = segment_out(&cpu->task);
     state->gdt.base = cpu->gdt_base;
@@ -229,6 +231,7 @@ void soft_set_state(Vcpu *vcpu, const CpuState *state)
     cpu->rflags = (state->rflags & ~(uint64_t)RFLAGS_ARITHMETIC) | 2;
     for (unsigned i = 0; i < CPU_N_SEGMENTS; i++)
         cpu->seg[i] = segment_in(&state->segment[i]);
+    memset(cpu->held_base, 0, sizeof cpu->held_base);
     cpu->ldt = segment_in(&state->ldt);
     cpu->task = segment_in(&state->task);
     cpu->gdt_base = state->gdt.base;
