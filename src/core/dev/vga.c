@@ -194,18 +194,10 @@ static uint8_t vga_read_status_1(Vga *vga)
     return vga_retrace(&vga->regs, clock_now_ns(vga->pci.dev.machine->clock));
 }
 
-/* The CRT controller answers at 3Bxh or at 3Dxh. */
-static bool vga_port_is_elsewhere(const VgaRegs *r, unsigned port)
-{
-    return (port & 0x3F0) == (r->misc & 1 ? 0x3B0 : 0x3D0);
-}
-
 static uint8_t vga_read_port(Vga *vga, unsigned port)
 {
     VgaRegs *r = &vga->regs;
 
-    if (vga_port_is_elsewhere(r, port))
-        return 0xFF;
     switch (port) {
     case 0x3C0: return r->ar_index;
     case 0x3C1: return r->ar[r->ar_index & 0x1F];
@@ -234,8 +226,6 @@ static void vga_write_port(Vga *vga, unsigned port, uint8_t value)
 {
     VgaRegs *r = &vga->regs;
 
-    if (vga_port_is_elsewhere(r, port))
-        return;
     switch (port) {
     case 0x3C0: vga_write_attribute(r, value); break;
     case 0x3C2:
@@ -266,6 +256,12 @@ static void vga_write_port(Vga *vga, unsigned port, uint8_t value)
     case 0x3DA: r->feature = value & 0x10; break;
     default: break;
     }
+}
+
+/* The CRT controller answers at 3Bxh or at 3Dxh; in BAR 2 always. */
+static bool vga_port_is_elsewhere(const Vga *vga, unsigned port)
+{
+    return (port & 0x3F0) == (vga->regs.misc & 1 ? 0x3B0 : 0x3D0);
 }
 
 /* Ports 1CEh (16 bits) and 1CFh (16 bits at an odd address, so the bus brings its two bytes). */
@@ -328,8 +324,12 @@ static uint64_t vga_read(Device *dev, uint64_t offset, unsigned size)
     if (offset >= 0x1CE && offset <= 0x1D0)
         return vga_read_dispi_port(&vga->regs, offset);
     for (unsigned i = 0; i < size; i++) {
-        uint64_t byte = offset >= VGA_AT_MMIO ? vga_read_mmio_byte(vga, offset - VGA_AT_MMIO + i)
-                                              : vga_read_port(vga, offset + i);
+        uint64_t byte = 0xFF;
+
+        if (offset >= VGA_AT_MMIO)
+            byte = vga_read_mmio_byte(vga, offset - VGA_AT_MMIO + i);
+        else if (!vga_port_is_elsewhere(vga, offset + i))
+            byte = vga_read_port(vga, offset + i);
         value |= byte << 8 * i;
     }
     return value;
@@ -346,8 +346,10 @@ static void vga_write(Device *dev, uint64_t offset, unsigned size, uint64_t valu
     else if (offset >= 0x1CE && offset <= 0x1D0)
         vga_write_dispi_port(vga, offset, value);
     else
-        for (unsigned i = 0; i < size; i++)
-            vga_write_port(vga, offset + i, value >> 8 * i);
+        for (unsigned i = 0; i < size; i++) {
+            if (!vga_port_is_elsewhere(vga, offset + i))
+                vga_write_port(vga, offset + i, value >> 8 * i);
+        }
 }
 
 static void vga_reset(Device *dev)

@@ -280,6 +280,9 @@ static void bar_2_shows_the_same_registers(void **state)
     assert_int_equal(dispi_read(f, 1), 800);
     assert_int_equal(peek(f, MMIO + 0x500, 2), 0xB0C5);
     assert_int_equal(peek(f, MMIO + 0x514, 2), 256);
+    out(f, 0x3C2, 1, 0x66); /* the CRT controller's place does not matter here */
+    poke(f, MMIO + 0x414, 2, 0x330E);
+    assert_int_equal(peek(f, MMIO + 0x415, 1), 0x33);
 }
 
 /* --- write modes ------------------------------------------------------------------------------ */
