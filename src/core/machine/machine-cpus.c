@@ -100,6 +100,13 @@ static void board_x87_error(void *opaque, unsigned id)
     g_rec_mutex_unlock(&machine->lock);
 }
 
+/* CPUs that keep decoded instructions hear of writes from elsewhere. */
+static void watch_code(MachinePrivate *p, Ram *ram)
+{
+    ram->on_code_written = p->config.cpu->code_written;
+    ram->opaque = p->backend;
+}
+
 bool machine_cpus_new(Machine *machine, GError **error)
 {
     MachinePrivate *p = machine->priv;
@@ -125,6 +132,9 @@ bool machine_cpus_new(Machine *machine, GError **error)
     p->backend = p->config.cpu->machine_new(&p->board, p->config.n_cpus, error);
     if (!p->backend)
         return false;
+    watch_code(p, machine->ram);
+    watch_code(p, p->bios);
+    watch_code(p, p->vga_rom);
     for (unsigned i = 0; i < p->config.n_cpus; i++) {
         p->cpu[i].machine = machine;
         p->cpu[i].vcpu = vcpu_new(p->config.cpu, &p->board, p->backend, i, error);
@@ -270,8 +280,12 @@ void machine_cpus_free(Machine *machine)
     for (unsigned i = 0; i < p->n_cpus; i++)
         vcpu_free(p->cpu[i].vcpu);
     p->n_cpus = 0;
-    if (p->backend)
+    if (p->backend) {
+        machine->ram->on_code_written = NULL;
+        p->bios->on_code_written = NULL;
+        p->vga_rom->on_code_written = NULL;
         p->config.cpu->machine_free(p->backend);
+    }
     p->backend = NULL;
 }
 
