@@ -26,6 +26,11 @@ void machine_request_reset(Machine *machine)
     board_of(machine)->resets++;
 }
 
+void machine_request_power_off(Machine *machine)
+{
+    board_of(machine)->power_offs++;
+}
+
 bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
 {
     bool any = false;

@@ -21,7 +21,7 @@ typedef struct {
     Machine machine;
     FakeLine line[24];
     bool a20;
-    unsigned resets; /* requested */
+    unsigned resets, power_offs; /* requested */
 } Board;
 
 Board *board_new(void);
