@@ -184,6 +184,10 @@ static void on_interfaces(GObject *source, GAsyncResult *result, gpointer opaque
     g_mutex_lock(&display->lock);
     refresh_locked(display);
     VgaSurface surface = display->surface;
+    if (display->listeners->len == 1) { /* the others, if any, still have to hear of it */
+        display->surface_changed = false;
+        display->n_rects = 0;
+    }
     g_mutex_unlock(&display->lock);
     display_listener_set_surface(listener, &surface);
     display_listener_flush(listener);

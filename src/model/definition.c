@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "base/fd.h"
 #include <gio/gio.h>
+#include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -86,10 +87,14 @@ bool size_parse(const char *text, uint64_t *out_bytes)
 {
     while (g_ascii_isspace(*text))
         text++;
-    if (!g_ascii_isdigit(*text))
+    /* Digits only: strtod also knows hexadecimals, exponents and infinity. */
+    size_t n_digits = strspn(text, "0123456789.");
+    g_autofree char *digits = g_strndup(text, n_digits);
+    char *rest;
+    double number = g_ascii_strtod(digits, &rest);
+    if (!g_ascii_isdigit(*text) || *rest)
         return false;
-    char *end;
-    double number = g_ascii_strtod(text, &end);
+    const char *end = text + n_digits;
     while (g_ascii_isspace(*end))
         end++;
     uint64_t unit = 1;
