@@ -12,12 +12,15 @@
 typedef struct Ahci Ahci;
 
 Device *ahci_new(PciBus *bus, uint8_t devfn);
-/* Before realize. @disk may be NULL for an empty CD drive. Ownership stays with the board. */
+/* Before realize. @disk may be NULL for an empty CD drive. Ownership stays with the board, which
+ * frees its disks first and the controller then: freeing a disk ends what waits on it. */
 void ahci_attach_disk(Ahci *ahci, unsigned port, Disk *disk, const char *serial);
 void ahci_attach_cdrom(Ahci *ahci, unsigned port, Disk *disk);
 /* Changes the disc (NULL: none) with the right unit attentions; returns the old one, no longer
  * used, in
  * *@out_old. Any thread. A tray locked by the guest is opened all the same. */
 void ahci_set_media(Ahci *ahci, unsigned port, Disk *disk, Disk **out_old);
+/* Whether the guest has opened the tray: the disc inside is out of its reach until it closes it. */
+bool ahci_tray_is_open(Ahci *ahci, unsigned port);
 /* Waits for what is under way (before pause or save). Board lock not held. */
 void ahci_drain(Ahci *ahci);
