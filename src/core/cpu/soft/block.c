@@ -8,6 +8,7 @@
  * unreachable but for links, until it is full and everything goes. */
 
 #include "core/cpu/soft/block.h"
+#include "core/cpu/soft/branch.h"
 #include "core/cpu/soft/decode.h"
 #include "core/cpu/soft/soft-machine.h"
 #include <sys/mman.h>
@@ -279,6 +280,7 @@ static void assemble(SoftCpu *cpu, Assembly *a)
         op->disp = (int32_t)a->length;
         op->ordinal = (uint16_t)a->n_instructions;
         op->offset = (uint16_t)a->length;
+        op->ashift = cpu->mode & SOFT_MODE_CODE64 ? 0 : 32;
     }
 }
 
@@ -463,9 +465,7 @@ SoftOp *soft_block_next_slow(SoftCpu *cpu)
 SoftOp *soft_branch_slow(SoftCpu *cpu, SoftOp *branch)
 {
     uint64_t from = cpu->rip;
-    cpu->rip += (int64_t)branch->disp;
-    if (!(cpu->mode & SOFT_MODE_CODE64))
-        cpu->rip &= UINT32_MAX;
+    cpu->rip = soft_branch_target(cpu, branch);
     if (cpu->mode & (SOFT_MODE_ONE | SOFT_MODE_LIMIT) || cpu->shadow || cpu->break_block)
         return NULL;
     uint32_t generation = cpu->code->generation;

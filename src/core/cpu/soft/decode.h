@@ -39,9 +39,11 @@ typedef struct {
     SoftOp *op;         /* SOFT_BLOCK_… records from here; op[0] is cleared */
     unsigned n_records; /* starts at 1 */
     bool ends_block;
+    bool overrun; /* a fetch went past the end; decode.c's own */
 } SoftDecode;
 
-/* Next bytes of the instruction; past its end they jump out of the decoder (fault or too long). */
+/* Next bytes of the instruction. Past its end (fault or too long) they give zeros: whatever the
+ * caller makes of them is thrown away. */
 uint8_t soft_fetch8(SoftDecode *d);
 uint16_t soft_fetch16(SoftDecode *d);
 uint32_t soft_fetch32(SoftDecode *d);
@@ -55,13 +57,18 @@ static inline uint8_t soft_decode_reg(const SoftDecode *d, unsigned n, unsigned 
     return size == 1 && !d->rex && n >= 4 && n < 8 ? SOFT_REG_HIGH(n) : SOFT_REG(n);
 }
 
-/* Decodes the instruction at d->bytes into d->op. Never fails: what is not valid becomes
+/* A memory operand without ModRM: op's base, index, seg, disp and d->is_memory have been set;
+ * applies the override and fills ashift and ea. */
+void soft_decode_finish_address(SoftDecode *d);
+
+/* Decodes the instruction at d->bytes into d->op; the caller has set cpu, mode, bytes, available,
+ * offset and op. Never fails: what is not valid becomes
  * soft_op_undefined. Returns false when it needs more bytes than available (the caller gets the
  * next page or faults). */
 bool soft_decode_one(SoftDecode *d);
 
 /* The owners. Each is asked with prefixes, opcode and ModRM parsed. */
-bool soft_decode_integer(SoftDecode *d); /* int-*.c, string.c, branch.c, by decode.c */
+/* (Integer opcodes: int.h.) */
 bool soft_decode_x87(SoftDecode *d);     /* D8-DF and FWAIT */
 bool soft_decode_simd(SoftDecode *d); /* MMX, SSE…SSE4.2, AES, PCLMULQDQ, EMMS, LDMXCSR, FXSAVE,
                                          XSAVE …, CRC32 is integer's */

@@ -12,13 +12,20 @@
 #include "core/cpu/soft/soft-cpu.h"
 #include <string.h>
 
+/* Tells the compiler that a hit is not NULL, which saves the handler a test. */
+static inline void *soft_host_pointer(uintptr_t address)
+{
+    if (!address)
+        __builtin_unreachable();
+    return (void *)address;
+}
 /* Host address of the bytes [linear, linear + size) if the TLB allows it right now, else NULL. */
 static inline void *soft_tlb_read(SoftCpu *cpu, uint64_t linear, unsigned size)
 {
     SoftTlbEntry *entry =
         (SoftTlbEntry *)((char *)cpu->tlb + ((linear >> 7) & ((SOFT_TLB_SIZE - 1) << 5)));
     if (G_LIKELY(entry->read == ((linear + size - 1) & ~UINT64_C(0xFFF))))
-        return (void *)(linear + entry->addend);
+        return soft_host_pointer(linear + entry->addend);
     return NULL;
 }
 static inline void *soft_tlb_write(SoftCpu *cpu, uint64_t linear, unsigned size)
@@ -26,7 +33,7 @@ static inline void *soft_tlb_write(SoftCpu *cpu, uint64_t linear, unsigned size)
     SoftTlbEntry *entry =
         (SoftTlbEntry *)((char *)cpu->tlb + ((linear >> 7) & ((SOFT_TLB_SIZE - 1) << 5)));
     if (G_LIKELY(entry->write == ((linear + size - 1) & ~UINT64_C(0xFFF))))
-        return (void *)(linear + entry->addend);
+        return soft_host_pointer(linear + entry->addend);
     return NULL;
 }
 G_STATIC_ASSERT(sizeof(SoftTlbEntry) == 32);

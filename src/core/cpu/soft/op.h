@@ -64,9 +64,15 @@ G_STATIC_ASSERT(sizeof(SoftOp) == 32);
 #define SOFT_SLOT_RIP SOFT_REG(17) /* RIP of the first instruction of the block */
 
 /* On to the next instruction of the block. */
-#define SOFT_NEXT(cpu, op) SOFT_NEXT_AT(cpu, (op) + 1)
-/* For instructions that use @n records. */
-#define SOFT_NEXT_N(cpu, op, n) SOFT_NEXT_AT(cpu, (op) + (n))
+#define SOFT_NEXT(cpu, op) SOFT_NEXT_N(cpu, op, 1)
+/* For instructions that use @n records. The empty asm keeps the compiler from addressing the next
+ * record relative to this one, which costs it two instructions. */
+#define SOFT_NEXT_N(cpu, op, n)                                                                    \
+    do {                                                                                           \
+        SoftOp *soft_following_op = (op) + (n);                                                    \
+        __asm__("" : "+r"(soft_following_op));                                                     \
+        SOFT_NEXT_AT(cpu, soft_following_op);                                                      \
+    } while (0)
 /* Names the instruction that is being executed; a fault or an out-of-line access reads it. */
 #define SOFT_AT(cpu, op) ((cpu)->op = (op))
 /* Like SOFT_NEXT, after anything that stored to memory out of line: stops when the store has
