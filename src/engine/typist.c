@@ -48,8 +48,11 @@ static void abandon_all(Typist *typist, int code, const char *message)
     GQueue events = typist->events;
     g_queue_init(&typist->events);
     TypistEvent *event;
-    while ((event = g_queue_pop_head(&events)))
-        finish(event, error);
+    bool lost = false; /* a job whose keys have all been taken is done */
+    while ((event = g_queue_pop_head(&events))) {
+        lost |= event->kind != EVENT_DONE;
+        finish(event, lost ? error : NULL);
+    }
 }
 
 Typist *typist_new(I8042 *i8042)

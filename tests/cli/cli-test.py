@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright the Vitrine developers
+"""vitrinectl as scripts use it: arguments, output, exit codes. The engine's guest is a fake that
+echoes what is typed (tests/engine/fake-machine.c)."""
+import json
+import os
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+VITRINECTL = sys.argv.pop(1)
+DONE, FAILED, USAGE, NO_MACHINE, WRONG_STATE = range(5)
+
+
+def make_iso(path, boots=True, sectors=40):
+    image = bytearray(sectors * 2048)
+    image[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
+    image[16 * 2048 + 40:16 * 2048 + 72] = b"TEST".ljust(32)
+    struct.pack_into("<I", image, 16 * 2048 + 80, sectors)
+    struct.pack_into("<H", image, 16 * 2048 + 128, 2048)
+    at = 17
+    if boots:
+        image[17 * 2048:17 * 2048 + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
+        struct.pack_into("<I", image, 17 * 2048 + 71, 20)
+        image[20 * 2048] = 1
+        image[20 * 2048 + 30:20 * 2048 + 33] = b"\x55\xaa\x88"
+        at = 18
+    image[at * 2048:at * 2048 + 7] = b"\xffCD001\x01"
+    with open(path, "wb") as file:
+        file.write(image)
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="vctl-")
+        os.mkdir(self.folder + "/run", 0o700)
+        self.env = dict(os.environ, XDG_DATA_HOME=self.folder + "/data",
+                        XDG_RUNTIME_DIR=self.folder + "/run", HOME=self.folder, LC_ALL="C.UTF-8")
+        self.iso = self.folder + "/some-os_1.0.iso"
+        make_iso(self.iso)
+
+    def tearDown(self):
+        for machine in json.loads(self.run_verb("list", "--json").stdout):
+            if machine["state"] not in ("off", "crashed"):
+                self.run_verb("stop", "--force", machine["bundle"])
+        shutil.rmtree(self.folder)
+
+    def run_verb(self, *args, input=""):
+        return subprocess.run([VITRINECTL, *args], env=self.env, input=input, text=True,
+                              capture_output=True, timeout=20)
+
+    def check(self, code, *args, **kw):
+        result = self.run_verb(*args, **kw)
+        self.assertEqual(result.returncode, code, (args, result.stdout, result.stderr))
+        if code != DONE:
+            self.assertEqual(result.stdout, "")
+            self.assertTrue(result.stderr.startswith("vitrinectl: "), result.stderr)
+        return result
+
+    def start(self, name="Box"):
+        self.check(DONE, "create", "--name", name, "--disk", "none", "--start")
+        return name
+
+    def state(self, name="Box"):
+        return json.loads(self.check(DONE, "info", name, "--json").stdout)["state"]
+
+    # Usage
+
+    def test_usage_errors_exit_2_and_show_the_usage(self):
+        for args in (["start"], ["frobnicate"], ["info", "a", "b"], ["list", "--nonsense"],
+                     ["create", "--memory", "lots"], ["create", "--cpus", "99"],
+                     ["create", "--firmware", "rom"], ["create", "--cpu", "fast"],
+                     ["create", "--disk", "x"], ["wait", "x"], ["media", "x"],
+                     ["click", "x", "1"], ["click", "x", "1", "y"], ["sendkey", "x"]):
+            self.check(USAGE, *args)
+        self.assertEqual(self.run_verb().returncode, USAGE)
+
+    def test_help_and_version_are_on_stdout(self):
+        for args in (["--help"], ["help"], ["create", "--help"], ["--version"]):
+            result = self.check(DONE, *args)
+            self.assertIn("vitrinectl", result.stdout)
+            self.assertEqual(result.stderr, "")
+
+    def test_no_such_machine_is_3_for_every_verb(self):
+        for args in (["info"], ["set", "k=v"], ["delete"], ["start"], ["stop"], ["pause"],
+                     ["resume"], ["reset"], ["wait", "--for", "off"], ["media", "eject"],
+                     ["screenshot", "x.png"], ["text"], ["type", "x"], ["sendkey", "a"],
+                     ["click", "1", "1"], ["console"], ["log"], ["stats"]):
+            self.check(NO_MACHINE, args[0], "nobody", *args[1:])
+
+    def test_a_machine_that_is_off_is_4_for_verbs_that_need_it_on(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        for args in (["stop"], ["pause"], ["resume"], ["reset"], ["wait", "--for", "text:x"],
+                     ["screenshot", "x.png"], ["text"], ["type", "x"], ["sendkey", "a"],
+                     ["click", "1", "1"], ["console"], ["stats"]):
+            self.check(WRONG_STATE, args[0], "Box", *args[1:])
+
+    # Create
+
+    def test_create_prints_the_name_and_takes_it_from_the_iso(self):
+        self.assertEqual(self.check(DONE, "create", self.iso).stdout, "some os 1.0\n")
+        self.assertEqual(self.check(DONE, "create", self.iso).stdout, "some os 1.0 2\n")
+        info = json.loads(self.check(DONE, "info", "some os 1.0 2", "--json").stdout)
+        self.assertEqual(info["definition"]["drive-1.path"], self.iso)
+        self.assertTrue(os.path.exists(info["bundle"] + "/disk-0.qcow2"))
+
+    def test_create_follows_its_options(self):
+        self.check(DONE, "create", "--name", "B", "--memory", "192M", "--cpus", "3", "--disk", "7G",
+                   "--cpu", "software")
+        info = json.loads(self.check(DONE, "info", "B", "--json").stdout)
+        self.assertEqual(info["definition"]["memory"], "192M")
+        self.assertEqual(info["definition"]["cpus"], "3")
+        self.assertEqual(info["definition"]["cpu"], "software")
+        with open(info["bundle"] + "/disk-0.qcow2", "rb") as disk:
+            header = disk.read(32)
+        self.assertEqual(struct.unpack(">Q", header[24:32])[0], 7 << 30)
+
+    def test_bad_media_are_named_and_leave_nothing(self):
+        empty, short, appimage = (self.folder + "/" + n for n in ("e.iso", "s.iso", "a.AppImage"))
+        open(empty, "w").close()
+        with open(self.iso, "rb") as iso, open(short, "wb") as out:
+            out.write(iso.read()[:-3000])
+        with open(self.iso, "rb") as iso, open(appimage, "wb") as out:
+            out.write(b"\x7fELF\x02\x01\x01\x00AI\x02" + iso.read()[11:])
+        for path, words in ((empty, "is empty"), (short, "is incomplete"),
+                            (appimage, "is an AppImage"), (self.folder, "is a folder"),
+                            (self.folder + "/nothing.iso", "There is no file")):
+            result = self.check(FAILED, "create", path)
+            self.assertIn(words, result.stderr)
+            self.assertIn(path, result.stderr)
+        self.assertEqual(self.check(DONE, "list", "--json").stdout, "[]\n")
+
+    def test_an_iso_that_does_not_boot_is_warned_of(self):
+        make_iso(self.iso, boots=False)
+        self.assertIn("does not boot", self.check(DONE, "create", self.iso).stderr)
+
+    def test_memory_beyond_the_hosts_is_refused(self):
+        self.assertIn("more than this computer has",
+                      self.check(FAILED, "create", "--memory", "512G").stderr)
+
+    # Definition
+
+    def test_set_is_all_or_nothing(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        self.check(FAILED, "set", "Box", "cpus=4", "memory=2X")
+        self.check(USAGE, "set", "Box", "cpus")
+        definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
+        self.assertNotEqual(definition["cpus"], "4")
+        self.check(DONE, "set", "Box", "cpus=4", "boot=disk,cdrom")
+        definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
+        self.assertEqual((definition["cpus"], definition["boot"]), ("4", "disk,cdrom"))
+
+    def test_a_damaged_definition_names_file_group_and_key(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        conf = self.folder + "/data/vitrine/machines/Box.vitrine/machine.conf"
+        with open(conf, "a") as file:
+            file.write("cpus=many\n[machine]\ncpus=many\n")
+        result = self.check(FAILED, "start", "Box.vitrine")
+        for word in (conf, "[machine] cpus", "“many”", "a number from 1 to 16"):
+            self.assertIn(word, result.stderr)
+        self.assertIn("damaged", self.check(DONE, "list").stdout)
+
+    def test_delete_moves_to_the_trash(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        result = self.run_verb("delete", "Box")
+        if result.returncode != DONE:  # no Trash on this file system
+            self.assertIn("--force", result.stderr)
+            self.check(DONE, "delete", "Box", "--force")
+        self.check(NO_MACHINE, "info", "Box")
+
+    # Life
+
+    def test_life_from_start_to_off(self):
+        self.start()
+        self.assertEqual(self.state(), "running")
+        self.check(WRONG_STATE, "start", "Box")
+        self.check(WRONG_STATE, "delete", "Box", "--force")
+        self.check(DONE, "pause", "Box")
+        self.assertEqual(self.state(), "paused")
+        self.check(WRONG_STATE, "type", "Box", "x")
+        self.check(DONE, "resume", "Box")
+        self.check(DONE, "reset", "Box")
+        self.check(DONE, "stop", "Box")
+        self.check(DONE, "wait", "Box", "--for", "off", "--timeout", "5")
+        self.assertIn("is off", self.check(DONE, "log", "Box").stdout)
+
+    def test_start_paused_does_not_run(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        self.check(DONE, "start", "--paused", "--headless", "Box")
+        self.assertEqual(self.state(), "paused")
+
+    def test_a_guest_that_turns_off_ends_its_engine(self):
+        self.start()
+        self.check(DONE, "type", "Box", r"off\n")
+        self.check(DONE, "wait", "Box", "--for", "off", "--timeout", "5")
+        self.assertEqual(os.listdir(self.folder + "/run/vitrine"), [])
+
+    def test_a_crash_is_told(self):
+        self.start()
+        self.run_verb("type", "Box", r"crash\n")
+        self.check(DONE, "wait", "Box", "--for", "crashed", "--timeout", "5")
+        self.assertIn("engine.log", self.check(DONE, "info", "Box").stdout)
+        self.check(DONE, "start", "Box")
+
+    def test_wait_times_out_with_1(self):
+        self.start()
+        result = self.check(FAILED, "wait", "Box", "--for", "off", "--timeout", "0.2")
+        self.assertIn("running after 0.2", result.stderr)
+        result = self.check(FAILED, "wait", "Box", "--for", "text:never", "--timeout", "0.2")
+        self.assertIn("never", result.stderr)
+        self.check(FAILED, "wait", "Box", "--for", "text:(", "--timeout", "1")
+        self.check(USAGE, "wait", "Box", "--for", "happy")
+
+    def test_a_wait_ends_when_the_machine_does(self):
+        self.start()
+        wait = subprocess.Popen([VITRINECTL, "wait", "Box", "--for", "text:never"], env=self.env,
+                                stderr=subprocess.PIPE, text=True)
+        time.sleep(0.2)
+        self.check(DONE, "stop", "--force", "Box")
+        self.assertIn("off", wait.communicate(timeout=5)[1])
+        self.assertEqual(wait.returncode, WRONG_STATE)
+
+    # Screen and keyboard
+
+    def test_what_is_typed_is_waited_for_and_read(self):
+        self.start()
+        self.assertEqual(self.check(DONE, "wait", "Box", "--for", "text:fake +guest").stdout,
+                         "fake guest\n")
+        self.check(DONE, "type", "Box", r"Hi, you \\ there!\n")
+        self.check(DONE, "wait", "Box", "--for", r"text:^Hi, you \\ there!$", "--timeout", "5")
+        self.assertIn("Hi, you \\ there!\n", self.check(DONE, "text", "Box").stdout)
+        self.assertEqual(json.loads(self.check(DONE, "text", "Box", "--json").stdout)["rows"], 25)
+        self.assertIn("“é”", self.check(FAILED, "type", "Box", "é").stderr)
+
+    def test_keys_and_clicks_arrive(self):
+        self.start()
+        self.check(DONE, "sendkey", "Box", "x", "shift+y", "ctrl+alt+delete")
+        self.check(DONE, "wait", "Box", "--for", "text:xY", "--timeout", "5")
+        self.assertIn("“bogus”", self.check(FAILED, "sendkey", "Box", "bogus").stderr)
+        self.check(DONE, "click", "Box", "20", "20", "--button", "right")
+        self.check(DONE, "wait", "Box", "--for", "text:click", "--timeout", "5")
+        self.assertIn("720×400", self.check(FAILED, "click", "Box", "9999", "0").stderr)
+
+    def test_graphics_have_no_text_but_a_picture(self):
+        self.start()
+        self.check(DONE, "type", "Box", r"graphics\n")
+        self.assertIn("graphics mode", self.check(FAILED, "text", "Box").stderr)
+        png = self.folder + "/s.png"
+        self.check(DONE, "screenshot", "Box", png)
+        with open(png, "rb") as file:
+            data = file.read()
+        self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertEqual(struct.unpack(">II", data[16:24]), (720, 400))
+        piped = subprocess.run([VITRINECTL, "screenshot", "Box", "-"], env=self.env,
+                               capture_output=True).stdout
+        self.assertEqual(piped[:8], data[:8])
+
+    def test_media_on_and_off(self):
+        def disc():
+            info = json.loads(self.check(DONE, "info", "Box", "--json").stdout)
+            return info["definition"]["drive-0.path"]
+        self.start()
+        self.check(DONE, "media", "Box", "insert", self.iso)
+        self.assertEqual(disc(), self.iso)
+        self.check(FAILED, "media", "Box", "insert", self.folder)
+        self.check(FAILED, "media", "Box", "eject", "--drive", "3")
+        self.check(DONE, "media", "Box", "eject")
+        self.assertEqual(disc(), "")
+        self.check(DONE, "stop", "--force", "Box")
+        self.check(DONE, "media", "Box", "insert", self.iso)
+        self.assertEqual(disc(), self.iso)
+        self.check(USAGE, "media", "Box", "swap")
+        self.check(USAGE, "media", "Box", "insert")
+
+    def test_stats_are_json(self):
+        self.start()
+        stats = json.loads(self.check(DONE, "stats", "Box", "--json").stdout)
+        self.assertGreater(stats["uptime-seconds"], 0)
+        self.assertEqual(stats["instructions"], 2000)
+
+    # Console
+
+    def test_console_of_a_script(self):
+        self.start()
+        result = self.check(DONE, "console", "Box", input="hello serial\n")
+        self.assertIn("ready", result.stdout)
+        self.assertIn("hello serial", result.stdout)
+
+    def test_console_on_a_terminal_leaves_by_its_key(self):
+        self.start()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(VITRINECTL, [VITRINECTL, "console", "Box"], self.env)
+        got = b""
+        while b"ready" not in got:
+            got += os.read(fd, 1000)
+        os.write(fd, b"abc\x03\x1d")
+        time.sleep(0.1)
+        for _ in range(50):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            try:
+                got += os.read(fd, 1000)
+            except OSError:
+                pass
+            time.sleep(0.05)
+        else:
+            os.kill(pid, signal.SIGKILL)
+            self.fail("console did not leave")
+        self.assertEqual(os.waitstatus_to_exitcode(status), DONE)
+        self.assertIn("abc\x03", self.check(DONE, "text", "Box").stdout)
+        self.assertEqual(self.state(), "running")
+
+    def test_doctor_speaks_without_machines(self):
+        names = [f["name"] for f in json.loads(self.check(DONE, "doctor", "--json").stdout)]
+        for name in ("engine", "firmware", "cpu", "memory"):
+            self.assertIn(name, names)
+
+
+if __name__ == "__main__":
+    unittest.main()

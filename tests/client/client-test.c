@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+/* Finding, starting and losing engines, with an engine whose machine has no guest. */
+#include "base/errors.h"
+#include "client/client.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char *folder;
+
+static int set_up(void **state)
+{
+    folder = g_dir_make_tmp("client-XXXXXX", NULL);
+    g_autofree char *run = g_build_filename(folder, "run", NULL);
+    g_mkdir(run, 0700);
+    g_setenv("XDG_RUNTIME_DIR", run, TRUE);
+    return 0;
+}
+
+static void stop_all(void)
+{
+    g_autoptr(GPtrArray) machines = client_list_machines();
+    for (unsigned i = 0; i < machines->len; i++) {
+        ClientMachine *machine = machines->pdata[i];
+        g_autoptr(VitrineDBusMachine1) proxy =
+            client_state_is_live(machine->state)
+                ? client_connect_machine(machine->definition->uuid, NULL)
+                : NULL;
+        if (proxy)
+            vitrine_dbus_machine1_call_stop_sync(proxy, TRUE, NULL, NULL);
+    }
+}
+
+static int tear_down(void **state)
+{
+    stop_all();
+    g_autofree char *command = g_strdup_printf("rm -rf '%s' '%s'", bundle_default_root(), folder);
+    g_clear_pointer(&folder, g_free);
+    return system(command);
+}
+
+static char *create(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    char *bundle =
+        client_create(&(ClientCreateOptions){ .name = name, .disk_bytes = 1 << 20 }, NULL, &error);
+    if (!bundle)
+        fail_msg("%s", error->message);
+    return bundle;
+}
+
+static void start(const char *bundle)
+{
+    g_autoptr(GError) error = NULL;
+    if (!client_start(bundle, NULL, &error))
+        fail_msg("%s", error->message);
+}
+
+static ClientState state_of(const char *bundle)
+{
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    return machine->state;
+}
+
+static pid_t engine_pid(const char *bundle)
+{
+    g_autofree char *path = g_build_filename(bundle, BUNDLE_RUNNING, NULL);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    assert_true(g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL));
+    return g_key_file_get_integer(file, "engine", "pid", NULL);
+}
+
+static void wait_for_state(const char *bundle, ClientState state)
+{
+    gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    while (state_of(bundle) != state && g_get_monotonic_time() < end)
+        g_usleep(10000);
+    assert_int_equal(state_of(bundle), state);
+}
+
+static void a_machine_runs_and_ends_and_is_off_again(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    assert_int_equal(state_of(bundle), CLIENT_OFF);
+    start(bundle);
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(machine->definition->uuid, NULL);
+    assert_true(vitrine_dbus_machine1_call_pause_sync(proxy, NULL, NULL));
+    assert_int_equal(state_of(bundle), CLIENT_PAUSED);
+    assert_true(vitrine_dbus_machine1_call_stop_sync(proxy, TRUE, NULL, NULL));
+    wait_for_state(bundle, CLIENT_OFF);
+    g_autofree char *thumbnail = g_build_filename(bundle, BUNDLE_THUMBNAIL, NULL);
+    assert_true(g_file_test(thumbnail, G_FILE_TEST_EXISTS));
+}
+
+static void a_second_start_is_refused_and_harms_nothing(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_start(bundle, NULL, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
+    assert_non_null(strstr(error->message, "running already"));
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+}
+
+static void a_copied_bundle_does_not_pass_for_the_one_that_runs(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *copy = g_strdup_printf("%s/Copy.vitrine", folder);
+    g_autofree char *command = g_strdup_printf("cp -r '%s' '%s'", bundle, copy);
+    assert_int_equal(system(command), 0);
+    start(bundle);
+    assert_int_equal(state_of(copy), CLIENT_OFF);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_start(copy, NULL, &error));
+    assert_non_null(strstr(error->message, "same UUID"));
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+    g_autoptr(GPtrArray) machines = client_list_machines();
+    assert_int_equal(machines->len, 1);
+}
+
+static void an_engine_killed_is_a_crash_others_are_unaffected(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *other = create("Other");
+    start(bundle);
+    start(other);
+    kill(engine_pid(bundle), SIGKILL);
+    wait_for_state(bundle, CLIENT_CRASHED);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    assert_non_null(strstr(machine->problem, BUNDLE_LOG));
+    assert_int_equal(state_of(other), CLIENT_RUNNING);
+    start(bundle); /* over the stale socket */
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+    kill(engine_pid(bundle), SIGKILL);
+    wait_for_state(bundle, CLIENT_CRASHED);
+    client_forget_crash(bundle);
+    assert_int_equal(state_of(bundle), CLIENT_OFF);
+}
+
+static void a_socket_that_nobody_serves_is_no_machine(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    assert_true(runtime_make_directory(definition->uuid, NULL));
+    g_autofree char *bus = runtime_dup_bus(definition->uuid);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_strlcpy(address.sun_path, bus, sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+    assert_int_equal(state_of(bundle), CLIENT_OFF);
+    g_autoptr(GError) error = NULL;
+    assert_null(client_connect(definition->uuid, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
+    start(bundle);
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+}
+
+static void the_socket_is_closed_to_others(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    g_autofree char *bus = runtime_dup_bus(definition->uuid);
+    g_autofree char *directory = runtime_dup_directory(definition->uuid);
+    GStatBuf st;
+    assert_int_equal(g_stat(bus, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(g_stat(directory, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void sigterm_presses_the_power_button(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    kill(engine_pid(bundle), SIGTERM);
+    wait_for_state(bundle, CLIENT_OFF);
+}
+
+static void a_second_sigterm_ends_a_guest_that_ignores_the_first(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    pid_t pid = engine_pid(bundle);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(machine->definition->uuid, NULL);
+    assert_true(vitrine_dbus_machine1_call_type_text_sync(proxy, "deaf\n", NULL, NULL));
+    kill(pid, SIGTERM);
+    g_usleep(200000);
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+    kill(pid, SIGTERM);
+    wait_for_state(bundle, CLIENT_OFF);
+}
+
+static void machines_are_found_by_name_prefix_uuid_and_path(void **state)
+{
+    g_autofree char *one = create("Debian 12"), *two = create("Debian"), *three = create("Fedora");
+    g_autoptr(Definition) definition = bundle_load(three, NULL);
+    const struct {
+        const char *spec, *found; /* or NULL */
+        int code;
+    } cases[] = {
+        { "Debian", two },
+        { "debian", two },
+        { "Debian 1", one },
+        { "fed", three },
+        { definition->uuid, three },
+        { one, one },
+        { "", NULL, APP_ERROR_NOT_FOUND },
+        { "x", NULL, APP_ERROR_NOT_FOUND },
+        { "/tmp", NULL, APP_ERROR_NOT_FOUND },
+        { "deb", NULL, APP_ERROR_INVALID },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(ClientMachine) machine = client_find_machine(cases[i].spec, &error);
+        if (cases[i].found) {
+            assert_non_null(machine);
+            assert_string_equal(machine->bundle, cases[i].found);
+        } else {
+            assert_null(machine);
+            assert_true(g_error_matches(error, APP_ERROR, cases[i].code));
+        }
+    }
+}
+
+static void a_running_machine_elsewhere_is_listed(void **state)
+{
+    g_autofree char *bundle = client_create(
+        &(ClientCreateOptions){ .name = "Far", .root = folder, .no_disk = true }, NULL, NULL);
+    g_autoptr(GPtrArray) before = client_list_machines();
+    assert_int_equal(before->len, 0);
+    start(bundle);
+    g_autoptr(ClientMachine) machine = client_find_machine("Far", NULL);
+    assert_non_null(machine);
+    assert_string_equal(machine->bundle, bundle);
+}
+
+static void a_damaged_definition_is_listed_with_its_damage(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *conf = g_build_filename(bundle, BUNDLE_DEFINITION, NULL);
+    g_file_set_contents(conf, "[machine]\nname=Box\n", -1, NULL);
+    g_autoptr(GPtrArray) machines = client_list_machines();
+    assert_int_equal(machines->len, 1);
+    ClientMachine *machine = machines->pdata[0];
+    assert_null(machine->definition);
+    assert_non_null(strstr(machine->damage->message, "uuid is missing"));
+    g_autoptr(GError) error = NULL;
+    assert_false(client_start(bundle, NULL, &error));
+    assert_non_null(strstr(error->message, "uuid is missing"));
+}
+
+static void a_creation_that_fails_leaves_nothing(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    assert_null(client_create(
+        &(ClientCreateOptions){ .name = "Box", .disk_bytes = UINT64_C(1) << 62 }, NULL, &error));
+    g_autofree char *root = bundle_default_root();
+    g_autoptr(GDir) dir = g_dir_open(root, 0, NULL);
+    assert_true(!dir || !g_dir_read_name(dir));
+    g_clear_error(&error);
+    assert_null(
+        client_create(&(ClientCreateOptions){ .memory_bytes = UINT64_C(1) << 39 }, NULL, &error));
+    assert_non_null(strstr(error->message, "more than this computer has"));
+    g_clear_error(&error);
+    assert_null(client_create(&(ClientCreateOptions){ .source = "/etc" }, NULL, &error));
+    assert_non_null(strstr(error->message, "is a folder"));
+}
+
+static void a_running_machine_is_not_deleted(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_trash(bundle, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
+    assert_false(client_delete_for_good(bundle, NULL));
+    assert_true(bundle_is_bundle(bundle));
+    stop_all();
+    wait_for_state(bundle, CLIENT_OFF);
+    assert_true(client_delete_for_good(bundle, NULL));
+    assert_false(g_file_test(bundle, G_FILE_TEST_EXISTS));
+}
+
+static void deleting_does_not_follow_links(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *kept = g_build_filename(folder, "kept", NULL);
+    g_autofree char *inside = g_build_filename(kept, "file", NULL);
+    g_autofree char *link = g_build_filename(bundle, "link", NULL);
+    g_mkdir(kept, 0700);
+    g_file_set_contents(inside, "x", 1, NULL);
+    assert_int_equal(symlink(kept, link), 0);
+    assert_true(client_delete_for_good(bundle, NULL));
+    assert_true(g_file_test(inside, G_FILE_TEST_EXISTS));
+}
+
+static void a_missing_engine_is_said(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *before = g_strdup(g_getenv("VITRINE_ENGINE"));
+    g_setenv("VITRINE_ENGINE", "/nowhere/vitrine-engine", TRUE);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_start(bundle, NULL, &error));
+    g_setenv("VITRINE_ENGINE", before, TRUE);
+    assert_non_null(strstr(error->message, "/nowhere/vitrine-engine"));
+}
+
+static void a_full_host_disk_is_told_with_its_words(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(definition->uuid, NULL);
+    vitrine_dbus_machine1_call_type_text_sync(proxy, "full\n", NULL, NULL);
+    wait_for_state(bundle, CLIENT_PAUSED_PROBLEM);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    assert_string_equal(machine->problem, "The disk of this computer is full");
+    assert_true(vitrine_dbus_machine1_call_resume_sync(proxy, NULL, NULL));
+    assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_machine_runs_and_ends_and_is_off_again),
+        TEST(a_second_start_is_refused_and_harms_nothing),
+        TEST(a_copied_bundle_does_not_pass_for_the_one_that_runs),
+        TEST(an_engine_killed_is_a_crash_others_are_unaffected),
+        TEST(a_socket_that_nobody_serves_is_no_machine),
+        TEST(the_socket_is_closed_to_others),
+        TEST(sigterm_presses_the_power_button),
+        TEST(a_second_sigterm_ends_a_guest_that_ignores_the_first),
+        TEST(machines_are_found_by_name_prefix_uuid_and_path),
+        TEST(a_running_machine_elsewhere_is_listed),
+        TEST(a_damaged_definition_is_listed_with_its_damage),
+        TEST(a_creation_that_fails_leaves_nothing),
+        TEST(a_running_machine_is_not_deleted),
+        TEST(deleting_does_not_follow_links),
+        TEST(a_missing_engine_is_said),
+        TEST(a_full_host_disk_is_told_with_its_words),
+    };
+    g_autofree char *data = g_dir_make_tmp("client-data-XXXXXX", NULL);
+    g_setenv("XDG_DATA_HOME", data, TRUE); /* GLib reads it once */
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    g_autofree char *command = g_strdup_printf("rm -rf '%s'", data);
+    return system(command) == 0 ? failed : 1;
+}
