@@ -180,6 +180,23 @@ void disk_submit(Disk *disk, DiskRequest *request)
     g_mutex_unlock(&disk->lock);
 }
 
+bool disk_cancel(Disk *disk, DiskRequest *request)
+{
+    GQueue *queue[2] = { &disk->waiting, &disk->parked };
+    bool found = false;
+
+    g_mutex_lock(&disk->lock);
+    for (unsigned i = 0; i < 2 && !found; i++) {
+        found = g_queue_link_index(queue[i], &request->link) >= 0;
+        if (found)
+            g_queue_unlink(queue[i], &request->link);
+    }
+    if (!disk->n_running && !disk->waiting.length)
+        g_cond_broadcast(&disk->idle);
+    g_mutex_unlock(&disk->lock);
+    return found;
+}
+
 void disk_drain(Disk *disk)
 {
     g_mutex_lock(&disk->lock);

@@ -50,6 +50,9 @@ const char *disk_format_name(const Disk *disk); /* "raw", "qcow2", "iso" */
  * every write completed before it was submitted. Requests past the end complete with -EINVAL. Any
  * thread. */
 void disk_submit(Disk *disk, DiskRequest *request);
+/* Takes @request back if no worker has begun it (or a full disk has parked it): true, and done will
+ * not be called. False: it is running or done. Any thread. */
+bool disk_cancel(Disk *disk, DiskRequest *request);
 /* Returns when no request is under way (or all that remain are parked on a full host disk). */
 void disk_drain(Disk *disk);
 

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* How long a reset waits for a write that the host does not take (a full disk parks it). */
-#define ATA_ABORT_WAIT_US (G_USEC_PER_SEC / 4)
+/* A write under way may be parked by a full host disk: looked at again after this time. */
+#define ATA_ABORT_LOOK_US (G_USEC_PER_SEC / 100)
 
 const StateField ata_drive_state[] = {
     STATE_UINT(AtaDrive, multiple),
@@ -107,26 +107,28 @@ void ata_fail(AtaCommand *command, uint8_t error)
     ata_end(command);
 }
 
+/* Nothing may touch the guest's memory once the guest believes it is its own again. What no worker
+ * has begun is taken back; what runs is waited for, which does not take the board's lock. */
 void ata_abort(AtaCommand *command)
 {
     AtaDrive *drive = command->drive;
+    bool is_back = false;
 
     if (!command->is_in_flight) {
         ata_command_free(command);
         return;
     }
-    /* A read must not fill the guest's memory once the guest believes it is its own again; reads
-     * always end. A write that waits for room on the host only looks at memory. */
-    gint64 deadline = g_get_monotonic_time() + ATA_ABORT_WAIT_US;
     g_mutex_lock(&drive->io_lock);
-    while (!command->io_done) {
-        if (command->request.operation == DISK_READ)
-            g_cond_wait(&drive->io_cond, &drive->io_lock);
-        else if (!g_cond_wait_until(&drive->io_cond, &drive->io_lock, deadline))
-            break;
-    }
+    while (!command->io_done && !(is_back = disk_cancel(command->disk, &command->request)))
+        g_cond_wait_until(&drive->io_cond, &drive->io_lock,
+                          g_get_monotonic_time() + ATA_ABORT_LOOK_US);
     g_mutex_unlock(&drive->io_lock);
-    command->is_orphan = true; /* freed by ata_on_disk_done(), which waits for the board's lock */
+    if (is_back) {
+        drive->n_in_flight--;
+        ata_command_free(command);
+    } else {
+        command->is_orphan = true; /* ata_on_disk_done(), waiting for the board's lock, frees it */
+    }
 }
 
 /* --- disk I/O --------------------------------------------------------------------------------- */
@@ -171,10 +173,11 @@ void ata_submit(AtaCommand *command, DiskOperation operation, uint64_t offset, u
                                       .n_iov = n_iov,
                                       .done = ata_on_disk_done,
                                       .opaque = command };
+    command->disk = drive->disk;
     command->io_done = false;
     command->is_in_flight = true;
     drive->n_in_flight++;
-    disk_submit(drive->disk, &command->request);
+    disk_submit(command->disk, &command->request);
 }
 
 void ata_transfer(AtaCommand *command, bool to_memory, uint64_t offset, uint64_t length,

@@ -76,6 +76,7 @@ struct AtaCommand {
     GArray *iov; /* owned: struct iovec */
 
     /* The drive's own. */
+    Disk *disk; /* borrowed: where the request is */
     DiskRequest request;
     struct iovec scratch_iov;
     uint8_t *scratch; /* owned: data that is not the guest's own buffer */

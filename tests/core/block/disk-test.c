@@ -150,12 +150,30 @@ static void closing_ends_parked_writes_with_an_error(void **state)
     g_atomic_int_set(&full, 0);
 }
 
+static void parked_write_can_be_taken_back(void **state)
+{
+    ImageFormat format;
+    Disk *disk = open_disk(true, &format);
+    TestRequest a;
+    g_atomic_int_set(&full, 1);
+    submit(disk, &a, DISK_WRITE, 0, "aaaa", 4);
+    disk_drain(disk);
+    assert_true(disk_cancel(disk, &a.request));
+    assert_false(disk_cancel(disk, &a.request));
+    g_atomic_int_set(&full, 0);
+    disk_retry(disk);
+    disk_drain(disk);
+    assert_false(a.done);
+    disk_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_requests_all_complete),
         cmocka_unit_test(request_past_the_end_is_invalid),
         cmocka_unit_test(write_waits_for_a_full_host_disk_and_then_succeeds),
+        cmocka_unit_test(parked_write_can_be_taken_back),
         cmocka_unit_test(closing_ends_parked_writes_with_an_error),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
