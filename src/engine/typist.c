@@ -48,9 +48,9 @@ static void abandon_all(Typist *typist, int code, const char *message)
     GQueue events = typist->events;
     g_queue_init(&typist->events);
     TypistEvent *event;
-    bool lost = false; /* a job whose keys have all been taken is done */
+    bool lost = false; /* a job of which only releases are left has been done */
     while ((event = g_queue_pop_head(&events))) {
-        lost |= event->kind != EVENT_DONE;
+        lost |= event->kind != EVENT_DONE && event->down;
         finish(event, lost ? error : NULL);
     }
 }
@@ -227,7 +227,8 @@ static void push_motion(Typist *typist, int dx, int dy)
     while (dx || dy) {
         int step_x = CLAMP(dx, -MOTION_STEP, MOTION_STEP);
         int step_y = CLAMP(dy, -MOTION_STEP, MOTION_STEP);
-        push(typist, (TypistEvent){ .kind = EVENT_MOTION, .dx = step_x, .dy = step_y });
+        push(typist,
+             (TypistEvent){ .kind = EVENT_MOTION, .down = true, .dx = step_x, .dy = step_y });
         dx -= step_x;
         dy -= step_y;
     }
@@ -238,7 +239,7 @@ void typist_click(Typist *typist, unsigned x, unsigned y, unsigned button, unsig
 {
     /* Far moves may be fast: the corner stops the pointer whatever the acceleration. */
     for (unsigned moved = 0; moved < 2 * MAX(screen_width, screen_height); moved += 100)
-        push(typist, (TypistEvent){ .kind = EVENT_MOTION, .dx = -100, .dy = -100 });
+        push(typist, (TypistEvent){ .kind = EVENT_MOTION, .down = true, .dx = -100, .dy = -100 });
     push_motion(typist, x, y);
     push(typist, (TypistEvent){ .kind = EVENT_BUTTONS, .key = button, .down = true });
     push(typist, (TypistEvent){ .kind = EVENT_BUTTONS, .key = button, .down = false });
