@@ -16,7 +16,7 @@ enum {
     SOFT_HARNESS_GDT = 0x1000, /* selectors below */
     SOFT_HARNESS_IDT = 0x2000, /* 256 64-bit gates: vector n is a HLT at SOFT_HARNESS_VECTORS + n */
     SOFT_HARNESS_TSS = 0x3000, /* 64-bit TSS, RSP0 = SOFT_HARNESS_STACK0; I/O bitmap: all allowed */
-    SOFT_HARNESS_IDT32 = 0x5000, /* the same for protected mode */
+    SOFT_HARNESS_IDT32 = 0x7000, /* the same for protected mode */
     SOFT_HARNESS_VECTORS = 0x6000,
     SOFT_HARNESS_PML4 = 0x8000, /* 0-1 GiB to itself in 2 MiB pages, present, writable, user */
     SOFT_HARNESS_STACK0 = 0xF000,

@@ -93,20 +93,6 @@ static const uint8_t two_byte[256] = {
 };
 /* clang-format on */
 
-/* Until x87.c and sse.c are here. */
-__attribute__((weak)) bool soft_decode_x87(SoftDecode *d)
-{
-    d->op->fn = soft_op_not_implemented;
-    d->ends_block = true;
-    return true;
-}
-__attribute__((weak)) bool soft_decode_simd(SoftDecode *d)
-{
-    d->op->fn = soft_op_not_implemented;
-    d->ends_block = true;
-    return true;
-}
-
 static bool decode_undefined(SoftDecode *d)
 {
     return false;
