@@ -205,6 +205,21 @@ static void a_restored_hpet_fires_on_time(void **state)
     assert_int_equal(f->board->line[11].edges, 1);
 }
 
+static void a_restored_periodic_timer_keeps_its_period(void **state)
+{
+    Fixture *f = *state;
+
+    put(f, TIMER2, 4, 0x100 | 11 << 9 | 0x4C);
+    put(f, TIMER2 + COMPARATOR, 4, 500);
+    put(f, TIMER2 + COMPARATOR, 4, 1000);
+    put(f, CONFIG, 4, 1);
+    ticks(f, 700);
+    board_save_and_load(f->hpet);
+    assert_int_equal(f->board->line[11].edges, 1);
+    ticks(f, 2000);
+    assert_int_equal(f->board->line[11].edges, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -218,6 +233,7 @@ int main(void)
         TEST(a_level_stays_until_its_status_is_cleared),
         TEST(routes_that_are_not_offered_stay_silent),
         TEST(a_restored_hpet_fires_on_time),
+        TEST(a_restored_periodic_timer_keeps_its_period),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

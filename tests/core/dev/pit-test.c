@@ -112,6 +112,8 @@ static void a_closed_gate_holds_the_count(void **state)
     board_out(board, 0x61, 1, 0);
     board_advance(board, TICK_NS(5000));
     assert_int_equal(latched(board, 2), 700);
+    board_save_and_load(pit_of(board));
+    assert_int_equal(latched(board, 2), 700);
     board_out(board, 0x61, 1, 1);
     board_advance(board, TICK_NS(200));
     assert_int_equal(latched(board, 2), 500);
