@@ -247,6 +247,9 @@ static bool take_interrupt(SoftCpu *cpu)
     soft_guest_enter(cpu);
     if (vector < 0)
         return false;
+    /* One more may wait: to be asked for when IF is set again. */
+    if (board->pending && board->pending(board->opaque, cpu->vcpu.id))
+        __atomic_fetch_or(&cpu->vcpu.signals, VCPU_SIGNAL_INTERRUPT, __ATOMIC_SEQ_CST);
     cpu->halted = false;
     soft_interrupt(cpu, (uint8_t)vector, SOFT_EVENT_EXTERNAL, false, 0);
     return true;
