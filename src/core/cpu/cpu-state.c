@@ -7,7 +7,7 @@
 void cpu_state_reset(CpuState *state, bool is_boot_cpu)
 {
     memset(state, 0, sizeof *state);
-    state->gpr[2] = 0x000106A0; /* EDX: family, model, stepping */
+    state->gpr[2] = 0x000206C2; /* EDX: family, model, stepping */
     state->rip = 0xFFF0;
     state->rflags = 2;
     state->cr0 = 0x60000010;
@@ -26,6 +26,6 @@ void cpu_state_reset(CpuState *state, bool is_boot_cpu)
     state->xsave[24] = 0x80;
     state->xsave[25] = 0x1F; /* MXCSR 1F80h */
     state->msr.pat = UINT64_C(0x0007040600070406);
-    state->msr.misc_enable = 1;
+    state->msr.misc_enable = 0x1801; /* fast strings; no branch trace, no PEBS */
     state->wait_sipi = !is_boot_cpu;
 }

@@ -374,6 +374,8 @@ static bool decode_by_owner(SoftDecode *d)
         return false;
     if (owner == OWN_BY_REG)
         owner = decode_owner_by_reg(d);
+    else if (d->map == 1 && d->opcode == 0xAE && d->rep == 0xF3 && !d->is_memory)
+        owner = OWN_SYSTEM; /* RDFSBASE … WRGSBASE */
     else if (d->map == 0 && d->opcode == 0x63 && !is64)
         owner = OWN_SYSTEM; /* ARPL */
     else if (d->map == 2 && (d->opcode & 0xFE) == 0xF0)
