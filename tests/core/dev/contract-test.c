@@ -11,6 +11,7 @@
 #include "dev-fixture.h"
 
 #include "core/dev/acpi-pm.h"
+#include "core/dev/ahci.h"
 #include "core/dev/char-backend.h"
 #include "core/dev/debugcon.h"
 #include "core/dev/dma8237.h"
@@ -174,6 +175,14 @@ static Device *make_vga(Rig *rig)
     return vga_new(rig->board->machine.pci, PCI_DEVFN(1, 0), NULL);
 }
 
+static Device *make_ahci(Rig *rig)
+{
+    Device *dev = ahci_new(rig->board->machine.pci, PCI_DEVFN(31, 2));
+
+    ahci_attach_cdrom((Ahci *)dev, 1, NULL);
+    return dev;
+}
+
 static const Row rows[] = {
     { "pic", make_pic, NOT_PCI },
     { "ioapic", make_ioapic, NOT_PCI },
@@ -190,6 +199,7 @@ static const Row rows[] = {
     { "mch", make_mch, PCI_DEVFN(0, 0) },
     { "lpc", make_lpc, PCI_DEVFN(31, 0) },
     { "vga", make_vga, PCI_DEVFN(1, 0), .shows_ram = true },
+    { "ahci", make_ahci, PCI_DEVFN(31, 2) },
 };
 
 /* Rigs */
