@@ -205,10 +205,12 @@ static G_GNUC_NO_INLINE void compare_flags_empty(SoftCpu *cpu)
             compare_flags_empty(cpu);                                                              \
             if (n_pops && cpu->fpu.control & FPU_IE)                                               \
                 x87_pop(cpu);                                                                      \
-        } else if (x87_merge(cpu, fn(&cpu->fpu.fpr[n], &cpu->fpu.fpr[s], &cpu->flags)) &&          \
-                   n_pops) {                                                                       \
-            x87_pop(cpu);                                                                          \
+            SOFT_NEXT(cpu, op);                                                                    \
         }                                                                                          \
+        uint16_t status = fn(&cpu->fpu.fpr[n], &cpu->fpu.fpr[s], &cpu->flags);                     \
+        status = (status & ~FPU_C1) | (cpu->fpu.status & FPU_C1); /* stays */                      \
+        if (x87_merge(cpu, status) && n_pops)                                                      \
+            x87_pop(cpu);                                                                          \
         SOFT_NEXT(cpu, op);                                                                        \
     }
 COMPARE_FLAGS(x87_fcomi, compare_flags_ordered, 0)

@@ -15,8 +15,10 @@
     }                                                                                              \
     X87_REG(name, {                                                                                \
         unsigned n = X87_ST(0);                                                                    \
-        if (G_UNLIKELY(!x87_in_use(cpu, n)))                                                       \
+        if (G_UNLIKELY(!x87_in_use(cpu, n))) {                                                     \
+            cpu->fpu.status &= ~((conditions)&FPU_C2);                                             \
             return x87_underflow(cpu, op);                                                         \
+        }                                                                                          \
         function_merge(cpu, name##_fn(&cpu->fpu.fpr[n]), conditions);                              \
     })
 /* st(0) = f(st(0), st(1)), or with a pop st(1) = f(st(1), st(0)). */
@@ -32,9 +34,12 @@
     }                                                                                              \
     X87_REG(name, {                                                                                \
         unsigned n = X87_ST(0), m = X87_ST(1);                                                     \
-        if (G_UNLIKELY(!x87_in_use(cpu, n) || !x87_in_use(cpu, m)))                                \
+        if (G_UNLIKELY(!x87_in_use(cpu, n) || !x87_in_use(cpu, m))) {                              \
+            cpu->fpu.status &= ~((conditions)&FPU_C2);                                             \
             return x87_underflow(cpu, op);                                                         \
-        function_merge(cpu, name##_fn(&cpu->fpu.fpr[n], &cpu->fpu.fpr[m]), conditions);            \
+        }                                                                                          \
+        uint16_t status = name##_fn(&cpu->fpu.fpr[n], &cpu->fpu.fpr[m]);                           \
+        function_merge(cpu, status, conditions);                                                   \
     })
 /* The instruction may or may not have popped (unmasked exceptions): the result is the top if so.
  * The number of registers left is told by TOP, from 0 before. */
@@ -90,6 +95,8 @@
 /* C0, C2 and C3 are defined by some of the functions (@conditions) and kept by the others. */
 static inline bool function_merge(SoftCpu *cpu, uint16_t status, unsigned conditions)
 {
+    if (status & FPU_ES && status & ~cpu->fpu.control & (FPU_IE | FPU_DE | FPU_ZE))
+        conditions &= FPU_C2;
     cpu->fpu.status = (cpu->fpu.status & ~conditions) | (status & conditions);
     return x87_merge(cpu, status);
 }
@@ -111,12 +118,12 @@ function_unary_push(SoftCpu *cpu, uint16_t (*fn)(long double *, long double *), 
 {
     unsigned n = X87_ST(0), above = X87_ST(7);
     if (!x87_in_use(cpu, n) || x87_in_use(cpu, above)) {
+        cpu->fpu.status &= ~(conditions & FPU_C2);
         /* C1 tells overflow from underflow; both results are the indefinite. */
         if (x87_stack_fault(cpu, x87_in_use(cpu, n) ? FPU_C1 : 0)) {
             x87_set_indefinite(&cpu->fpu.fpr[n]);
             x87_set_indefinite(&cpu->fpu.fpr[above]);
             cpu->fpu.tag |= 1u << n;
-            cpu->fpu.status &= ~conditions;
             x87_push(cpu);
         }
         return;
@@ -131,8 +138,11 @@ UNARY(fsqrt, "fsqrt", 0)
 UNARY(frndint, "frndint", 0)
 UNARY(fsin, "fsin", FPU_C2)
 UNARY(fcos, "fcos", FPU_C2)
-BINARY(fprem, "fprem", FPU_CONDITION)
-BINARY(fprem1, "fprem1", FPU_CONDITION)
+/* C0 and C3 are bits of the quotient; without one (NaN) they stay. */
+#define REMAINDER_CONDITIONS                                                                       \
+    ((((const uint16_t *)&cpu->fpu.fpr[X87_ST(0)])[4] & 0x7FFF) == 0x7FFF ? FPU_C2 : FPU_CONDITION)
+BINARY(fprem, "fprem", REMAINDER_CONDITIONS)
+BINARY(fprem1, "fprem1", REMAINDER_CONDITIONS)
 BINARY(fscale, "fscale", 0)
 BINARY_POP(fyl2x, "fyl2x")
 BINARY_POP(fyl2xp1, "fyl2xp1")

@@ -246,7 +246,7 @@ static inline void x87_copy(SoftCpu *cpu, unsigned to, unsigned from)
 
 X87_REG(fld_sti, {
     unsigned n = X87_ST(7), s = X87_ST(op->src);
-    if (G_UNLIKELY(!x87_in_use(cpu, s) && !x87_in_use(cpu, n))) {
+    if (G_UNLIKELY(!x87_in_use(cpu, s))) {
         if (x87_stack_fault(cpu, 0)) {
             x87_set_indefinite(&cpu->fpu.fpr[n]);
             x87_push(cpu);
@@ -275,6 +275,17 @@ X87_REG(fstp_sti, {
     unsigned d = X87_ST(op->dst);
     x87_copy(cpu, d, X87_ST(0));
     cpu->fpu.tag |= 1u << d;
+    cpu->fpu.status &= ~FPU_C1;
+    x87_pop(cpu);
+})
+
+/* D9 D8+i: like FSTP, but an empty register is only popped, without complaint. */
+X87_REG(fstpnce, {
+    if (x87_in_use(cpu, X87_ST(0))) {
+        unsigned d = X87_ST(op->dst);
+        x87_copy(cpu, d, X87_ST(0));
+        cpu->fpu.tag |= 1u << d;
+    }
     cpu->fpu.status &= ~FPU_C1;
     x87_pop(cpu);
 })
@@ -310,9 +321,13 @@ X87_REG(fabs_st0, {
     cpu->fpu.status &= ~FPU_C1;
 })
 
-X87_REG(ffree, cpu->fpu.tag &= ~(1u << X87_ST(op->dst)))
+X87_REG(ffree, {
+    cpu->fpu.tag &= ~(1u << X87_ST(op->dst));
+    cpu->fpu.status &= ~FPU_C1;
+})
 X87_REG(ffreep, {
     cpu->fpu.tag &= ~(1u << X87_ST(op->dst));
+    cpu->fpu.status &= ~FPU_C1;
     x87_pop(cpu);
 })
 
@@ -322,9 +337,9 @@ X87_REG(ffreep, {
         unsigned d = X87_ST(0), s = X87_ST(op->src);                                               \
         if (G_UNLIKELY(!x87_in_use(cpu, d) || !x87_in_use(cpu, s)))                                \
             return x87_underflow(cpu, op);                                                         \
-        cpu->fpu.status &= ~FPU_C1;                                                                \
-        if (condition)                                                                             \
+        if (condition) {                                                                           \
             x87_copy(cpu, d, s);                                                                   \
+        }                                                                                          \
     })
 FCMOV(fcmovb, cpu->flags &SOFT_FLAG_CF)
 FCMOV(fcmove, cpu->flags &SOFT_FLAG_ZF)
@@ -375,7 +390,7 @@ static SoftHandler *decode_d9(SoftDecode *d, unsigned group, unsigned low)
     case 0: return fld_sti;
     case 1: return fxch;
     case 2: return low == 0 ? x87_fnop : NULL;
-    case 3: return fstp_sti;
+    case 3: return fstpnce;
     case 4: return e0[low];
     case 5: return e8[low];
     default: return x87_functions[(group & 1) * 8 + low];

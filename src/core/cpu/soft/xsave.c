@@ -250,6 +250,7 @@ static SoftNext op_stmxcsr(SoftCpu *cpu, SoftOp *op)
 static SoftNext op_emms(SoftCpu *cpu, SoftOp *op)
 {
     FPU_WAIT(cpu, op);
+    cpu->fpu.top = 0;
     cpu->fpu.tag = 0;
     SOFT_NEXT(cpu, op);
 }
