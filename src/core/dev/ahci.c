@@ -253,6 +253,12 @@ void ahci_attach_cdrom(Ahci *ahci, unsigned port, Disk *disk)
     ata_drive_init(&ahci->port[port].drive, &atapi_ops, &ahci->pci.dev, disk, serial);
 }
 
+void ahci_set_timed(Ahci *ahci, Clock *clock)
+{
+    for (unsigned i = 0; i < AHCI_PORTS; i++)
+        ahci->port[i].drive.clock = clock;
+}
+
 void ahci_set_media(Ahci *ahci, unsigned port, Disk *disk, Disk **out_old)
 {
     g_return_if_fail(port < AHCI_PORTS && ahci->port[port].drive.is_packet);

@@ -6,6 +6,7 @@
  * CD-ROM (MMC-6) or nothing. */
 
 #include "core/block/disk.h"
+#include "core/clock/clock.h"
 #include "core/pci/pci.h"
 
 #define AHCI_PORTS 6
@@ -16,6 +17,9 @@ Device *ahci_new(PciBus *bus, uint8_t devfn);
  * frees its disks first and the controller then: freeing a disk ends what waits on it. */
 void ahci_attach_disk(Ahci *ahci, unsigned port, Disk *disk, const char *serial);
 void ahci_attach_cdrom(Ahci *ahci, unsigned port, Disk *disk);
+/* After the drives are attached: I/O takes the time of this deterministic @clock, however fast the
+ * host is. */
+void ahci_set_timed(Ahci *ahci, Clock *clock);
 /* Changes the disc (NULL: none) with the right unit attentions; returns the old one, no longer
  * used, in
  * *@out_old. Any thread. A tray locked by the guest is opened all the same. */

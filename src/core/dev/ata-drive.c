@@ -11,6 +11,9 @@
 /* A write under way may be parked by a full host disk: looked at again after this time. */
 #define ATA_ABORT_LOOK_US (G_USEC_PER_SEC / 100)
 
+/* How long I/O takes a guest with a deterministic clock, besides 2 ns a byte. */
+#define ATA_TIMED_NS 50000
+
 const StateField ata_drive_state[] = {
     STATE_UINT(AtaDrive, multiple),
     STATE_BOOL(AtaDrive, write_cache),
@@ -114,6 +117,11 @@ void ata_abort(AtaCommand *command)
     AtaDrive *drive = command->drive;
     bool is_back = false;
 
+    if (command->is_in_flight && drive->clock) {
+        clock_timer_cancel(&command->io_timer);
+        command->is_in_flight = false;
+        drive->n_in_flight--;
+    }
     if (!command->is_in_flight) {
         ata_command_free(command);
         return;
@@ -156,6 +164,46 @@ static void ata_on_disk_done(DiskRequest *request, int result)
     device_leave(dev);
 }
 
+/* With a deterministic clock the host's speed must not show: the guest waits for the disk here, and
+ * hears of it after a time that depends on the length only. */
+
+static void ata_on_timed_disk_done(DiskRequest *request, int result)
+{
+    AtaCommand *command = request->opaque;
+    AtaDrive *drive = command->drive;
+
+    g_mutex_lock(&drive->io_lock);
+    command->io_result = result;
+    command->io_done = true;
+    g_cond_broadcast(&drive->io_cond);
+    g_mutex_unlock(&drive->io_lock);
+}
+
+static void ata_on_io_timer(void *opaque)
+{
+    AtaCommand *command = opaque;
+
+    command->is_in_flight = false;
+    command->drive->n_in_flight--;
+    command->next(command, command->io_result);
+}
+
+static void ata_submit_timed(AtaCommand *command)
+{
+    AtaDrive *drive = command->drive;
+    Clock *clock = drive->clock;
+
+    command->request.done = ata_on_timed_disk_done;
+    disk_submit(command->disk, &command->request);
+    g_mutex_lock(&drive->io_lock);
+    while (!command->io_done)
+        g_cond_wait(&drive->io_cond, &drive->io_lock);
+    g_mutex_unlock(&drive->io_lock);
+    clock_timer_init(&command->io_timer, clock, ata_on_io_timer, command);
+    clock_timer_set(&command->io_timer,
+                    clock_now_ns(clock) + ATA_TIMED_NS + command->request.length * 2);
+}
+
 void ata_submit(AtaCommand *command, DiskOperation operation, uint64_t offset, uint64_t length,
                 struct iovec *iov, unsigned n_iov, void (*next)(AtaCommand *command, int result))
 {
@@ -177,7 +225,10 @@ void ata_submit(AtaCommand *command, DiskOperation operation, uint64_t offset, u
     command->io_done = false;
     command->is_in_flight = true;
     drive->n_in_flight++;
-    disk_submit(command->disk, &command->request);
+    if (drive->clock)
+        ata_submit_timed(command);
+    else
+        disk_submit(command->disk, &command->request);
 }
 
 void ata_transfer(AtaCommand *command, bool to_memory, uint64_t offset, uint64_t length,

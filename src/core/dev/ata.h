@@ -11,6 +11,7 @@
  * until they let go of it; what arrives later finds an orphan, which touches nothing. */
 
 #include "core/block/disk.h"
+#include "core/clock/clock.h"
 #include "core/dev/device.h"
 
 typedef struct AtaDrive AtaDrive;
@@ -85,6 +86,8 @@ struct AtaCommand {
     void (*next)(AtaCommand *command, int result); /* after the disk */
     bool is_in_flight, is_orphan;                  /* board lock */
     bool io_done;                                  /* AtaDrive.io_lock */
+    int io_result; /* with a deterministic clock: told when @io_timer fires */
+    ClockTimer io_timer;
 };
 
 typedef struct {
@@ -94,8 +97,9 @@ typedef struct {
 
 struct AtaDrive {
     const AtaDriveOps *ops;
-    Device *dev; /* borrowed: whose lock counts */
-    Disk *disk;  /* borrowed; NULL: no medium */
+    Device *dev;  /* borrowed: whose lock counts */
+    Disk *disk;   /* borrowed; NULL: no medium */
+    Clock *clock; /* borrowed; not NULL: I/O takes this deterministic clock's time */
     char serial[21];
     bool is_packet;
     GMutex io_lock; /* leaf: guards AtaCommand.io_done */

@@ -259,6 +259,8 @@ static bool build_pci_devices(Machine *machine, GError **error)
     Device *ahci = ahci_new(machine->pci, DEVFN_AHCI);
     machine->ahci = (Ahci *)ahci;
     machine_drives_attach(machine);
+    if (clock_kind(machine->clock) == CLOCK_DETERMINISTIC)
+        ahci_set_timed(machine->ahci, machine->clock);
     return add(machine, ahci, error);
 }
 
