@@ -405,8 +405,8 @@ void machine_free(Machine *machine)
         g_thread_join(p->control);
     }
     machine_cpus_free(machine);
+    machine_drives_close(machine); /* before their controller: that ends what waits on them */
     pc_clear(machine);
-    machine_drives_close(machine);
     g_ptr_array_unref(p->devices);
     clock_free(machine->clock);
     address_space_free(machine->memory);
