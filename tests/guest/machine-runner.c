@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* Runs a machine from the command line, with no engine and no window: for tests, benchmarks and
+ * debugging. The guest's debug console goes to stderr, its serial port to stdout; at the end come
+ * counts and times. Exit status: 0 the guest powered off (or what was waited for came), 1 it could
+ * not be run, 2 wrong usage, 3 time is up, 4 the machine failed or reset with --no-reboot; with
+ * --debug-exit what the guest wrote times two plus one, as QEMU has it. */
+
+#include "core/dev/char-backend.h"
+#include "core/dev/i8042.h"
+#include "core/dev/vga.h"
+#include "core/machine/machine.h"
+#include <gio/gio.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define POLL_MS 20
+#define MIB UINT64_C(0x100000)
+
+typedef struct {
+    /* options */
+    int memory_mib, n_cpus;
+    char **cdroms, **disks;
+    char *kernel, *initrd, *append, *firmware;
+    int timeout_s;
+    char *until_serial, *until_debug, *until_text, *marks;
+    gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text;
+    gint64 max_instructions;
+    /* what happens; under lock */
+    GMutex lock;
+    GString *serial, *debug, *line;
+    bool powered_off, was_reset, state_changed;
+    Machine *machine;
+} Runner;
+
+enum { EXIT_OFF = 0, EXIT_CANNOT_RUN = 1, EXIT_USAGE = 2, EXIT_TIME_UP = 3, EXIT_GUEST_FAILED = 4 };
+
+static uint64_t instructions(Runner *r)
+{
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < machine_n_cpus(r->machine); i++)
+        total += machine_retired(r->machine, i);
+    return total;
+}
+
+/* --marks: whole lines, and those that match say how far the guest has come. */
+static void print_with_marks(Runner *r, const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\r')
+            continue;
+        if (bytes[i] != '\n') {
+            g_string_append_c(r->line, bytes[i]);
+            continue;
+        }
+        printf("%s", r->line->str);
+        if (g_regex_match_simple(r->marks, r->line->str, G_REGEX_RAW, 0))
+            printf(" retired=%" G_GUINT64_FORMAT, instructions(r));
+        putchar('\n');
+        fflush(stdout);
+        g_string_set_size(r->line, 0);
+    }
+}
+
+static void on_serial(void *opaque, const uint8_t *bytes, size_t length)
+{
+    Runner *r = opaque;
+
+    g_mutex_lock(&r->lock);
+    g_string_append_len(r->serial, (const char *)bytes, length);
+    g_mutex_unlock(&r->lock);
+    if (r->marks)
+        print_with_marks(r, bytes, length);
+    else if (!r->quiet && write(STDOUT_FILENO, bytes, length) < 0)
+        r->quiet = TRUE;
+}
+
+static void on_debug(void *opaque, const uint8_t *bytes, size_t length)
+{
+    Runner *r = opaque;
+
+    g_mutex_lock(&r->lock);
+    g_string_append_len(r->debug, (const char *)bytes, length);
+    g_mutex_unlock(&r->lock);
+    if (!r->quiet && write(STDERR_FILENO, bytes, length) < 0)
+        r->quiet = TRUE;
+}
+
+static void on_event(void *opaque, MachineEvent event)
+{
+    Runner *r = opaque;
+
+    g_mutex_lock(&r->lock);
+    r->powered_off |= event == MACHINE_EVENT_POWEROFF;
+    r->was_reset |= event == MACHINE_EVENT_RESET;
+    g_mutex_unlock(&r->lock);
+}
+
+static bool text_matches(Runner *r)
+{
+    g_autofree char *text = vga_dup_text(r->machine->vga, NULL, NULL, NULL, NULL);
+
+    return text && g_regex_match_simple(r->until_text, text, G_REGEX_MULTILINE, 0);
+}
+
+static bool stream_matches(Runner *r, const GString *stream, const char *pattern)
+{
+    g_mutex_lock(&r->lock);
+    bool found = g_regex_match_simple(pattern, stream->str, G_REGEX_RAW | G_REGEX_MULTILINE, 0);
+    g_mutex_unlock(&r->lock);
+    return found;
+}
+
+static bool wanted_came(Runner *r)
+{
+    return (r->until_serial && stream_matches(r, r->serial, r->until_serial)) ||
+           (r->until_debug && stream_matches(r, r->debug, r->until_debug)) ||
+           (r->until_text && text_matches(r));
+}
+
+/* Waits for the end; what the process should exit with. */
+static int wait_for_end(Runner *r)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)r->timeout_s * G_USEC_PER_SEC;
+
+    for (;;) {
+        g_usleep(POLL_MS * 1000);
+        g_mutex_lock(&r->lock);
+        bool off = r->powered_off, reset = r->was_reset && r->no_reboot;
+        g_mutex_unlock(&r->lock);
+        if (off)
+            return machine_exit_code(r->machine) < 0 ? EXIT_OFF
+                                                     : machine_exit_code(r->machine) << 1 | 1;
+        if (wanted_came(r))
+            return EXIT_OFF;
+        if (reset || machine_state(r->machine) == MACHINE_FAILED ||
+            machine_state(r->machine) == MACHINE_PAUSED_PROBLEM)
+            return EXIT_GUEST_FAILED;
+        if (g_get_monotonic_time() > deadline ||
+            (r->max_instructions && instructions(r) > (uint64_t)r->max_instructions))
+            return EXIT_TIME_UP;
+    }
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void print_end(Runner *r, int status, double wall_s, double cpu_s, uint64_t count)
+{
+    g_autofree char *problem = machine_dup_problem(r->machine);
+    g_autofree char *text =
+        r->show_text ? vga_dup_text(r->machine->vga, NULL, NULL, NULL, NULL) : NULL;
+
+    if (text)
+        fprintf(stderr, "\n--- screen ---\n%s\n--------------\n", text);
+    if (problem)
+        fprintf(stderr, "\nproblem: %s\n", problem);
+    fprintf(stderr,
+            "\nend: status %d, %" G_GUINT64_FORMAT
+            " instructions, %.2f s wall, %.2f s CPU, %.1f MIPS, guest time %.3f s\n",
+            status, count, wall_s, cpu_s, wall_s > 0 ? count / wall_s / 1e6 : 0,
+            clock_now_ns(r->machine->clock) / 1e9);
+}
+
+static bool fill_config(Runner *r, MachineConfig *config)
+{
+    *config = (MachineConfig){
+        .name = "runner",
+        .memory_bytes = r->memory_mib * MIB,
+        .n_cpus = r->n_cpus,
+        .cpu = &cpu_soft_ops,
+        .clock = r->deterministic ? CLOCK_DETERMINISTIC : CLOCK_REAL,
+        .firmware_path = r->firmware,
+        .boot_order = r->disk_first ? "disk,cdrom" : NULL,
+        .boot_menu = r->boot_menu,
+        .kernel_path = r->kernel,
+        .initrd_path = r->initrd,
+        .kernel_command_line = r->append,
+        .debug_exit = r->debug_exit,
+        .rtc_base = r->deterministic ? 1700000000 : -1,
+    };
+    for (char **disk = r->disks; disk && *disk && config->n_drives < MACHINE_MAX_DRIVES; disk++)
+        config->drive[config->n_drives++] = (MachineDrive){ .path = *disk };
+    for (char **disc = r->cdroms; disc && *disc && config->n_drives < MACHINE_MAX_DRIVES; disc++)
+        config->drive[config->n_drives++] = (MachineDrive){ .path = *disc, .is_cdrom = true };
+    return true;
+}
+
+static int run(Runner *r)
+{
+    g_autoptr(GError) error = NULL;
+    MachineConfig config;
+
+    fill_config(r, &config);
+    r->machine = machine_new(&config, &error);
+    if (!r->machine) {
+        fprintf(stderr, "machine-runner: %s\n", error->message);
+        return EXIT_CANNOT_RUN;
+    }
+    char_backend_attach(r->machine->serial, on_serial, r);
+    char_backend_attach(r->machine->debugcon, on_debug, r);
+    machine_set_listener(r->machine, on_event, r);
+    gint64 begin = g_get_monotonic_time();
+    double cpu_begin = cpu_seconds();
+    int status = EXIT_CANNOT_RUN;
+    if (machine_start(r->machine, false, &error))
+        status = wait_for_end(r);
+    else
+        fprintf(stderr, "machine-runner: %s\n", error->message);
+    machine_pause(r->machine);
+    print_end(r, status, (g_get_monotonic_time() - begin) / 1e6, cpu_seconds() - cpu_begin,
+              instructions(r));
+    machine_free(r->machine);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static Runner r = { .memory_mib = 256, .n_cpus = 1, .timeout_s = 60 };
+    const GOptionEntry options[] = {
+        { "memory", 'm', 0, G_OPTION_ARG_INT, &r.memory_mib, "Memory in MiB", "N" },
+        { "cpus", 0, 0, G_OPTION_ARG_INT, &r.n_cpus, "vCPUs", "N" },
+        { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.cdroms, "A disc", "ISO" },
+        { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.disks, "A hard disk", "IMAGE" },
+        { "kernel", 0, 0, G_OPTION_ARG_FILENAME, &r.kernel, "Boot this kernel directly", "FILE" },
+        { "initrd", 0, 0, G_OPTION_ARG_FILENAME, &r.initrd, "Its initrd", "FILE" },
+        { "append", 0, 0, G_OPTION_ARG_STRING, &r.append, "Its command line", "TEXT" },
+        { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &r.firmware, "BIOS image", "FILE" },
+        { "timeout", 0, 0, G_OPTION_ARG_INT, &r.timeout_s, "Give up after so many seconds", "S" },
+        { "until-serial", 0, 0, G_OPTION_ARG_STRING, &r.until_serial, "Serial output", "REGEX" },
+        { "until-debug", 0, 0, G_OPTION_ARG_STRING, &r.until_debug, "Debug console", "REGEX" },
+        { "until-text", 0, 0, G_OPTION_ARG_STRING, &r.until_text, "Text screen", "REGEX" },
+        { "marks", 0, 0, G_OPTION_ARG_STRING, &r.marks, "Add retired=N to such serial lines",
+          "REGEX" },
+        { "max-instructions", 0, 0, G_OPTION_ARG_INT64, &r.max_instructions, "Then stop", "N" },
+        { "deterministic", 0, 0, G_OPTION_ARG_NONE, &r.deterministic, "Clock by instructions",
+          NULL },
+        { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &r.no_reboot, "A reset ends the run", NULL },
+        { "boot-menu", 0, 0, G_OPTION_ARG_NONE, &r.boot_menu, "Firmware offers its menu", NULL },
+        { "disk-first", 0, 0, G_OPTION_ARG_NONE, &r.disk_first, "Boot from disk, then disc", NULL },
+        { "debug-exit", 0, 0, G_OPTION_ARG_NONE, &r.debug_exit, "Port 501h ends the run", NULL },
+        { "stop-on-port", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &r.debug_exit, NULL, NULL },
+        { "show-text", 0, 0, G_OPTION_ARG_NONE, &r.show_text, "Print the text screen at the end",
+          NULL },
+        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &r.quiet, "Print the last line only", NULL },
+        { NULL }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    setlocale(LC_ALL, "");
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 1) {
+        fprintf(stderr, "machine-runner: %s\n", error ? error->message : "too many arguments");
+        return EXIT_USAGE;
+    }
+    g_mutex_init(&r.lock);
+    r.serial = g_string_new(NULL);
+    r.debug = g_string_new(NULL);
+    r.line = g_string_new(NULL);
+    return run(&r);
+}
