@@ -103,13 +103,10 @@ EXCHANGE(8)
     {                                                                                              \
         INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
         INT_TYPE_##S d = INT_GET_##S(cpu, op->dst);                                                \
-        INT_TYPE_##S before = d;                                                                   \
         bool equal = d == INT_GET_##S(cpu, SOFT_REG(0));                                           \
         EVAL_CMPXCHG(S, "", d, "+r", r);                                                           \
         if (equal)                                                                                 \
             INT_SET_##S(cpu, op->dst, d);                                                          \
-        else if (op->dst != SOFT_REG(0))                                                           \
-            INT_SET_##S(cpu, op->dst, before);                                                     \
         SOFT_NEXT(cpu, op);                                                                        \
     }                                                                                              \
     INT_SLOW cmpxchg_mr_slow_##S(SoftCpu *cpu, SoftOp *op)                                         \

@@ -210,11 +210,15 @@ static SoftNext aam(SoftCpu *cpu, SoftOp *op)
     muldiv_set_al_flags(cpu, SOFT_R8(cpu, RAX));
     SOFT_NEXT(cpu, op);
 }
+/* The flags are those of the 8-bit addition inside. */
 static SoftNext aad(SoftCpu *cpu, SoftOp *op)
 {
-    uint16_t ax = SOFT_R16(cpu, RAX);
-    SOFT_R16(cpu, RAX) = (uint8_t)((ax & 0xFF) + (ax >> 8) * (uint8_t)op->imm);
-    muldiv_set_al_flags(cpu, SOFT_R8(cpu, RAX));
+    uint8_t al = SOFT_R8(cpu, RAX);
+    uint8_t tens = (uint8_t)(SOFT_R8(cpu, SOFT_REG_HIGH(4)) * (uint8_t)op->imm);
+    uint32_t flags;
+    __asm__("addb %[s], %[d]" INT_SAVE_FLAGS : [d] "+r"(al), "=&a"(flags) : [s] "r"(tens) : "cc");
+    cpu->flags = flags;
+    SOFT_R16(cpu, RAX) = al;
     SOFT_NEXT(cpu, op);
 }
 

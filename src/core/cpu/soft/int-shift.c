@@ -29,6 +29,15 @@
         cpu->flags = flags;                                                                        \
     } while (0)
 
+/* ROL and ROR of a register by an immediate other than 1: OF is undefined, and where the forms with
+ * CL or memory compute something, this one leaves it (seen on processors since Sandy Bridge). */
+#define EVAL_ROTATE_KEEP(N, S, D, COUNT)                                                           \
+    do {                                                                                           \
+        uint32_t overflow = cpu->flags & SOFT_FLAG_OF;                                             \
+        EVAL_SHIFT(N, S, D, COUNT);                                                                \
+        cpu->flags = (cpu->flags & ~SOFT_FLAG_OF) | overflow;                                      \
+    } while (0)
+
 #define SHIFT_REGISTER(N, S, FORM, EVAL, COUNT)                                                    \
     INT_FAST N##_##FORM##_##S(SoftCpu *cpu, SoftOp *op)                                            \
     {                                                                                              \
@@ -80,6 +89,13 @@ SHIFT(rcr)
 SHIFT(shl)
 SHIFT(shr)
 SHIFT(sar)
+#define ROTATE_KEEP(N)                                                                             \
+    SHIFT_REGISTER(N, 1, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
+    SHIFT_REGISTER(N, 2, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
+    SHIFT_REGISTER(N, 4, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
+    SHIFT_REGISTER(N, 8, rk, EVAL_ROTATE_KEEP, op->imm)
+ROTATE_KEEP(rol)
+ROTATE_KEEP(ror)
 #define SHIFT_IMMEDIATE(N)                                                                         \
     SHIFT_REGISTER(N, 1, rn, EVAL_SHIFT_NONZERO, op->imm)                                          \
     SHIFT_REGISTER(N, 2, rn, EVAL_SHIFT_NONZERO, op->imm)                                          \
@@ -109,6 +125,13 @@ static SoftHandler *const shift_handlers[8][4][SHIFT_N_FORMS] = {
 static SoftHandler *const shift_nonzero_handlers[4][4] = {
     SHIFT_NONZERO_ROW(shl), SHIFT_NONZERO_ROW(shr), SHIFT_NONZERO_ROW(shl), SHIFT_NONZERO_ROW(sar)
 };
+
+#define ROTATE_KEEP_ROW(N)                                                                         \
+    {                                                                                              \
+        N##_rk_1, N##_rk_2, N##_rk_4, N##_rk_8                                                     \
+    }
+static SoftHandler *const rotate_keep_handlers[2][4] = { ROTATE_KEEP_ROW(rol),
+                                                         ROTATE_KEEP_ROW(ror) };
 
 /* SHLD and SHRD: dst or memory, src, count. */
 #define EVAL_DOUBLE(N, S, D, COUNT)                                                                \
@@ -184,7 +207,12 @@ bool soft_decode_shift(SoftDecode *d)
         op->imm = d->opcode >= 0xD0 ? 1 : soft_fetch8(d);
     op->fn = shift_handlers[operation][int_size_index(size)]
                            [(d->is_memory ? SHIFT_MI : SHIFT_RI) + by_cl];
-    if (!d->is_memory && !by_cl && operation >= 4 && (op->imm & (size == 8 ? 63 : 31)))
+    unsigned count = op->imm & (size == 8 ? 63 : 31);
+    if (by_cl || d->is_memory)
+        return true;
+    if (operation <= 1 && count != 1)
+        op->fn = rotate_keep_handlers[operation][int_size_index(size)];
+    else if (operation >= 4 && count != 0)
         op->fn = shift_nonzero_handlers[operation - 4][int_size_index(size)];
     return true;
 }

@@ -219,11 +219,6 @@ static void stack_pop_flags(SoftCpu *cpu, unsigned width, unsigned size)
     stack_set_top(cpu, width, top + size);
     uint64_t flags = ((old & ~writable) | (value & writable)) & ~(uint64_t)RFLAGS_RF;
     soft_set_rflags(cpu, flags);
-    uint64_t changed = old ^ flags;
-    if (changed & RFLAGS_TF)
-        soft_update_mode(cpu);
-    else if (changed & RFLAGS_AC)
-        soft_update_context(cpu);
 }
 
 /* The rare ones share a handler a flavour and an operation. */

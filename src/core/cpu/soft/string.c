@@ -279,12 +279,14 @@ static uint64_t step_outs(SoftCpu *cpu, const SoftOp *op, uint64_t count, bool *
 static inline __attribute__((always_inline)) bool string_repeat(SoftCpu *cpu, const SoftOp *op,
                                                                 StringStep *step)
 {
+    /* Debug traps come after each element. */
+    uint64_t most = cpu->mode & SOFT_MODE_ONE ? 1 : STRING_STEP_MAX;
     for (;;) {
         uint64_t count = string_get(cpu, op, STRING_RCX);
         if (count == 0)
             return true;
         bool stop = false;
-        uint64_t n = step(cpu, op, MIN(count, STRING_STEP_MAX), &stop);
+        uint64_t n = step(cpu, op, MIN(count, most), &stop);
         string_move(cpu, op, STRING_RCX, -n);
         if (stop || n == count)
             return true;
