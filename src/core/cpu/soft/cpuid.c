@@ -65,6 +65,7 @@ enum { /* leaf 7 */
        F7D_FSRM = BIT(4),
        F7D_SPEC_CTRL = BIT(26),
        F7D_ARCH_CAPABILITIES = BIT(29),
+    F72D_BHI_CTRL = BIT(4), /* subleaf 2 */
 };
 enum { /* leaf 80000001h */
        FEC_LAHF64 = BIT(0),
@@ -156,8 +157,11 @@ static void leaf_basic(SoftCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t o
     case 6: out[0] = BIT(2); break; /* the APIC timer runs in every idle state */
     case 7:
         if (subleaf == 0) {
+            out[0] = 2; /* last subleaf */
             out[1] = F7B_FSGSBASE | F7B_TSC_ADJUST | F7B_SMEP | F7B_ERMS | F7B_SMAP;
             out[3] = F7D_FSRM | F7D_SPEC_CTRL | F7D_ARCH_CAPABILITIES;
+        } else if (subleaf == 2) {
+            out[3] = F72D_BHI_CTRL;
         }
         break;
     case 0xB: leaf_topology(cpu, subleaf, out); break;

@@ -57,10 +57,12 @@ enum {
 #define PHYSICAL_MASK ((UINT64_C(1) << 40) - 1)
 
 /* What we do not do wrong: nothing here speculates. RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO,
- * PSCHANGE_MC_NO, TAA_NO; SBDR_SSDP_NO, FBSDP_NO, PSDP_NO; BHI_NO; PBRSB_NO; GDS_NO, RFDS_NO. */
+ * PSCHANGE_MC_NO, TAA_NO; SBDR_SSDP_NO, FBSDP_NO, PSDP_NO; BHI_NO; PBRSB_NO; GDS_NO, RFDS_NO; and
+ * ITS_NO, which only virtual machines set. Systems that miss one spend dear instructions on it. */
 #define ARCH_CAPABILITIES                                                                          \
     (UINT64_C(1) << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 7u << 13 |     \
-     1u << 20 | 1u << 24 | 3u << 26)
+     1u << 20 | 1u << 24 | 3u << 26 | UINT64_C(1) << 62)
+#define SPEC_CTRL_WRITABLE (UINT64_C(1) | 1u << 10) /* IBRS, BHI_DIS_S */
 
 static uint64_t *mtrr_fixed(SoftCpu *cpu, uint32_t msr)
 {
@@ -238,7 +240,7 @@ bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     case MSR_TSC: cpu->tsc_offset += value - soft_tsc(cpu); return true;
     case MSR_TSC_ADJUST: cpu->tsc_offset = value; return true;
     case MSR_SPEC_CTRL:
-        if (value & ~UINT64_C(1)) /* IBRS only */
+        if (value & ~SPEC_CTRL_WRITABLE)
             return false;
         cpu->spec_ctrl = value;
         return true;
