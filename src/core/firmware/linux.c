@@ -40,6 +40,7 @@ enum {
     ZP_INIT_SIZE = 0x260,
     ZP_E820 = 0x2D0,
 };
+#define MTRR_ENABLED_WRITE_BACK 0x806
 #define LOADED_HIGH 0x01
 #define BOOT_MAGIC 0x53726448 /* "HdrS" */
 #define VERSION_MIN 0x0206    /* 2.6.22: command lines of any length */
@@ -233,4 +234,5 @@ void linux_boot_set_cpu(const LinuxBoot *boot, CpuState *state)
     state->gpr[6] = ZERO_PAGE_GPA;
     state->rip = boot->load_gpa;
     state->rflags = 2;
+    state->msr.mtrr_def_type = MTRR_ENABLED_WRITE_BACK; /* off, a kernel does without PAT too */
 }
