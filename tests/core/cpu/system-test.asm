@@ -276,6 +276,10 @@ snippet jump_ax, 32                 ; far jump to AX:EBX
     jmp far [0x30000]
 snippet just_halt, 32
     hlt
+snippet count_to_twelve, 32
+    xor ecx, ecx
+    times 12 inc ecx
+    hlt
 snippet load_ldt, 32
     lldt ax
     hlt

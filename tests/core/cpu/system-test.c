@@ -751,6 +751,25 @@ static void far_jumps_are_checked(void **test)
     }
 }
 
+static void code_up_to_an_odd_limit_runs(void **test)
+{
+    Fixture *f = *test;
+    uint64_t target = address_of(f, "count_to_twelve");
+    start(f, SOFT_HARNESS_PROTECTED, "jump_ax");
+    set_descriptor(f, TEST_SEGMENT, 0, (uint32_t)target + 9, 0x409A);
+    f->state.gpr[0] = TEST_SEGMENT;
+    f->state.gpr[3] = target;
+    run(f);
+    assert_fault(f, X86_GP, 0);
+    assert_int_equal(f->state.gpr[1], 8);
+    start(f, SOFT_HARNESS_PROTECTED, "jump_ax");
+    set_descriptor(f, TEST_SEGMENT, 0, (uint32_t)target + 0x20, 0x409A);
+    f->state.gpr[0] = TEST_SEGMENT;
+    f->state.gpr[3] = target;
+    run(f);
+    assert_int_equal(f->state.gpr[1], 12);
+}
+
 static void lar_lsl_and_ver_look_without_faulting(void **test)
 {
     Fixture *f = *test;
@@ -1010,6 +1029,7 @@ int main(void)
         TEST(loading_sets_the_accessed_and_busy_bits),
         TEST(segment_limits_and_rights_hold),
         TEST(far_jumps_are_checked),
+        TEST(code_up_to_an_odd_limit_runs),
         TEST(lar_lsl_and_ver_look_without_faulting),
         TEST(call_gate_changes_stack_and_takes_parameters),
         TEST(call_gate_needs_its_dpl),

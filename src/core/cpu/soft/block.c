@@ -215,6 +215,7 @@ typedef struct {
     unsigned n_instructions, n_records, length;
     uintptr_t host2; /* of the second page when the only instruction crosses */
     uint64_t phys2;
+    bool single; /* one instruction only */
     bool ended;
 } Assembly;
 
@@ -237,7 +238,7 @@ static void assemble(SoftCpu *cpu, Assembly *a)
 {
     SoftCodeCache *code = cpu->code;
     unsigned page_left = RAM_PAGE_SIZE - (unsigned)(a->linear & 0xFFF);
-    unsigned max = cpu->mode & SOFT_MODE_ONE || cpu->shadow ? 1 : SOFT_BLOCK_MAX;
+    unsigned max = a->single ? 1 : SOFT_BLOCK_MAX;
     SoftOp *previous = NULL;
     while (!a->ended && a->n_instructions < max) {
         SoftOp *op = &code->buffer[a->n_records];
@@ -362,6 +363,7 @@ static SoftBlock *block_keep(SoftCpu *cpu, const Assembly *a)
 static SoftOp *assemble_single(SoftCpu *cpu, Assembly *a)
 {
     SoftCodeCache *code = cpu->code;
+    a->single = true;
     assemble(cpu, a);
     g_assert(a->n_records <= G_N_ELEMENTS(code->single));
     memcpy(code->single, code->buffer, a->n_records * sizeof(SoftOp));
