@@ -284,7 +284,8 @@ static uint64_t rtc_next_event(const Rtc *rtc, uint64_t now)
         at = rtc_next_alarm(rtc, seconds, UINT64_MAX);
     if (at)
         next = MIN(next, (at - EPOCH_SECONDS) * NS - rtc->base_ns);
-    return next;
+    /* Where 64 bits of time wrap around, "next" may be in the past: not at once again then. */
+    return MAX(next, now + NS / CRYSTAL_HZ);
 }
 
 static void rtc_update(Device *dev)

@@ -6,7 +6,7 @@
  *   robust        random accesses and time never crash it
  *   reset         forgets what the guest wrote: afterwards it reads as one that was never touched
  *   save, load    another one, loaded, reads the same, and goes on the same
- *   truncated     state is refused, at any length */
+ *   truncated     state is refused, at any length; damaged state does no harm */
 
 #include "dev-fixture.h"
 
@@ -477,6 +477,27 @@ static void check_save_and_load(const Row *row, const GArray *windows, uint32_t 
     assert_same_dump(row, expected, actual, "some time after load");
 }
 
+/* A saved file may hold anything: it is refused, or it is a state like any other. */
+static void check_damaged_state(const Row *row, const GArray *windows)
+{
+    g_autoptr(Rig) rig = rig_new(row);
+    g_autoptr(GByteArray) blob = g_byte_array_new();
+    g_autoptr(GRand) rand = g_rand_new_with_seed(42);
+    const DeviceOps *ops = rig->dev->ops;
+    const unsigned header = 12;
+    size_t used;
+
+    for (unsigned i = 0; i < N_SAVES; i++) {
+        g_byte_array_set_size(blob, 0);
+        state_save(rig->dev, ops->state, ops->state_version, blob);
+        for (unsigned n = g_rand_int_range(rand, 1, 20); n > 0 && blob->len > header; n--)
+            blob->data[header + g_rand_int(rand) % (blob->len - header)] ^= g_rand_int(rand);
+        state_load(rig->dev, ops->state, ops->state_version, blob->data, blob->len, &used, NULL);
+        device_update(rig->dev);
+        fuzz(rig, row, windows, i, 300, NULL);
+    }
+}
+
 static void a_device_keeps_the_contract(void **state)
 {
     const Row *row = *state;
@@ -486,6 +507,7 @@ static void a_device_keeps_the_contract(void **state)
     check_robust_and_reset(row, windows);
     for (uint32_t seed = 0; seed < N_SAVES; seed++)
         check_save_and_load(row, windows, seed);
+    check_damaged_state(row, windows);
 }
 
 static void quiet(const char *domain, GLogLevelFlags level, const char *message, void *opaque)
