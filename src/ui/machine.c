@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+#include "ui/machine.h"
+#include <glib/gi18n.h>
+
+struct _VitrineMachine {
+    GObject parent;
+    char *bundle, *name, *uuid, *problem; /* owned */
+    ClientState state;
+    VitrineDBusMachine1 *proxy; /* owned, or NULL */
+    bool connecting;
+    GdkTexture *thumbnail; /* owned, or NULL */
+    GCancellable *cancellable;
+};
+
+enum {
+    PROP_0,
+    PROP_NAME,
+    PROP_STATE,
+    PROP_STATE_TEXT,
+    PROP_PROBLEM,
+    PROP_CPU_TEXT,
+    PROP_CPU_REASON,
+    PROP_LIVE,
+    PROP_THUMBNAIL,
+    PROP_POINTER_ABSOLUTE,
+    N_PROPS
+};
+static GParamSpec *properties[N_PROPS];
+enum { SIGNAL_FAILED, N_SIGNALS };
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE(VitrineMachine, vitrine_machine, G_TYPE_OBJECT)
+
+static const char *state_text(ClientState state)
+{
+    switch (state) {
+    case CLIENT_RUNNING: return _("Running");
+    case CLIENT_PAUSED: return _("Paused");
+    case CLIENT_PAUSED_PROBLEM: return _("Needs attention");
+    case CLIENT_FAILED: return _("Failed");
+    case CLIENT_CRASHED: return _("Stopped unexpectedly");
+    default: return _("Off");
+    }
+}
+
+static void machine_fail(VitrineMachine *self, const char *what, GError *error)
+{
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        g_dbus_error_strip_remote_error(error);
+        g_signal_emit(self, signals[SIGNAL_FAILED], 0, what, error);
+    }
+    g_error_free(error);
+}
+
+static void machine_set_state(VitrineMachine *self, ClientState state, const char *problem)
+{
+    bool was_live = client_state_is_live(self->state);
+    if (g_strcmp0(self->problem, problem) != 0) {
+        g_free(self->problem);
+        self->problem = g_strdup(problem ? problem : "");
+        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_PROBLEM]);
+    }
+    if (self->state == state)
+        return;
+    self->state = state;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE]);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE_TEXT]);
+    if (was_live != client_state_is_live(state))
+        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
+}
+
+static void machine_cpu_changed(VitrineMachine *self)
+{
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_CPU_TEXT]);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_CPU_REASON]);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_POINTER_ABSOLUTE]);
+}
+
+static void machine_drop_proxy(VitrineMachine *self)
+{
+    if (!self->proxy)
+        return;
+    g_signal_handlers_disconnect_by_data(self->proxy, self);
+    g_signal_handlers_disconnect_by_data(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)),
+                                         self);
+    g_clear_object(&self->proxy);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
+    machine_cpu_changed(self);
+}
+
+static void on_state(VitrineDBusMachine1 *proxy, const char *state, const char *problem,
+                     VitrineMachine *self)
+{
+    int parsed = client_state_parse(state);
+    if (parsed >= 0)
+        machine_set_state(self, (ClientState)parsed, problem);
+}
+
+static void open_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    g_task_return_pointer(task, client_open_machine(data), (GDestroyNotify)client_machine_free);
+}
+
+static void on_reopened(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    VitrineMachine *self = VITRINE_MACHINE(source);
+    g_autoptr(ClientMachine) client = g_task_propagate_pointer(G_TASK(result), NULL);
+    if (client)
+        vitrine_machine_update(self, client);
+}
+
+/* The engine has gone: its bundle says whether that was a clean end. */
+static void on_closed(GDBusConnection *connection, gboolean remote, GError *error,
+                      VitrineMachine *self)
+{
+    machine_drop_proxy(self);
+    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_reopened, NULL);
+    g_task_set_task_data(task, g_strdup(self->bundle), g_free);
+    g_task_run_in_thread(task, open_thread);
+}
+
+static void connect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    VitrineDBusMachine1 *proxy = client_connect_machine(data, &error);
+    if (proxy)
+        g_task_return_pointer(task, proxy, g_object_unref);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_proxy(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    VitrineMachine *self = VITRINE_MACHINE(source);
+    self->connecting = false;
+    g_autoptr(VitrineDBusMachine1) proxy = g_task_propagate_pointer(G_TASK(result), NULL);
+    if (!proxy || self->proxy)
+        return; /* it went away meanwhile: the next look at the library tells */
+    self->proxy = g_steal_pointer(&proxy);
+    g_signal_connect(self->proxy, "state-changed", G_CALLBACK(on_state), self);
+    g_signal_connect_swapped(self->proxy, "notify::cpu-backend", G_CALLBACK(machine_cpu_changed),
+                             self);
+    g_signal_connect_swapped(self->proxy, "notify::cpu-reason", G_CALLBACK(machine_cpu_changed),
+                             self);
+    g_signal_connect(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)), "closed",
+                     G_CALLBACK(on_closed), self);
+    on_state(self->proxy, vitrine_dbus_machine1_get_state(self->proxy),
+             vitrine_dbus_machine1_get_problem(self->proxy), self);
+    machine_cpu_changed(self);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
+}
+
+static void machine_connect(VitrineMachine *self)
+{
+    if (self->proxy || self->connecting || !self->uuid)
+        return;
+    self->connecting = true;
+    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_proxy, NULL);
+    g_task_set_task_data(task, g_strdup(self->uuid), g_free);
+    g_task_run_in_thread(task, connect_thread);
+}
+
+void vitrine_machine_update(VitrineMachine *self, const ClientMachine *client)
+{
+    const char *name = client_machine_name(client);
+    if (g_strcmp0(self->name, name) != 0) {
+        g_free(self->name);
+        self->name = g_strdup(name);
+        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_NAME]);
+    }
+    if (client->definition && g_strcmp0(self->uuid, client->definition->uuid) != 0) {
+        g_free(self->uuid);
+        self->uuid = g_strdup(client->definition->uuid);
+    }
+    if (client->damage)
+        machine_set_state(self, CLIENT_FAILED, client->damage->message);
+    else if (!self->proxy) /* a proxy knows better, and sooner */
+        machine_set_state(self, client->state, client->problem);
+    if (client_state_is_live(client->state))
+        machine_connect(self);
+}
+
+static void on_started(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    g_autoptr(VitrineMachine) self = opaque;
+    GError *error = NULL;
+    if (client_start_finish(result, &error)) {
+        machine_set_state(self, CLIENT_RUNNING, NULL);
+        machine_connect(self);
+    } else {
+        machine_fail(self, _("The machine could not be started"), error);
+    }
+}
+
+void vitrine_machine_start(VitrineMachine *self)
+{
+    if (client_state_is_live(self->state))
+        return;
+    client_forget_crash(self->bundle);
+    client_start_async(self->bundle, NULL, self->cancellable, on_started, g_object_ref(self));
+}
+
+typedef struct {
+    VitrineMachine *machine;
+    const char *what; /* for the user, should it fail */
+} Call;
+
+static void on_called(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    Call *call = opaque;
+    GError *error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, &error);
+    /* An engine that ends answers no more: on_closed has that. */
+    if (error && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+        g_clear_error(&error);
+    if (error)
+        machine_fail(call->machine, call->what, error);
+    g_object_unref(call->machine);
+    g_free(call);
+}
+
+static void machine_call(VitrineMachine *self, const char *method, GVariant *arguments,
+                         const char *what)
+{
+    if (!self->proxy) {
+        if (arguments)
+            g_variant_unref(g_variant_ref_sink(arguments));
+        return;
+    }
+    Call *call = g_new(Call, 1);
+    *call = (Call){ g_object_ref(self), what };
+    g_dbus_proxy_call(G_DBUS_PROXY(self->proxy), method, arguments, G_DBUS_CALL_FLAGS_NONE,
+                      G_MAXINT, NULL, on_called, call);
+}
+
+void vitrine_machine_pause(VitrineMachine *self)
+{
+    machine_call(self, "Pause", NULL, _("The machine could not be paused"));
+}
+
+void vitrine_machine_resume(VitrineMachine *self)
+{
+    machine_call(self, "Resume", NULL, _("The machine could not go on"));
+}
+
+void vitrine_machine_reset(VitrineMachine *self)
+{
+    machine_call(self, "Reset", NULL, _("The machine could not be reset"));
+}
+
+void vitrine_machine_press_power(VitrineMachine *self)
+{
+    machine_call(self, "Stop", g_variant_new("(b)", FALSE), _("The power button did not work"));
+}
+
+void vitrine_machine_force_off(VitrineMachine *self)
+{
+    machine_call(self, "Stop", g_variant_new("(b)", TRUE),
+                 _("The machine could not be switched off"));
+}
+
+/* The number of the first disc drive, or -1. */
+static int machine_disc_drive(VitrineMachine *self)
+{
+    GVariant *drives = self->proxy ? vitrine_dbus_machine1_get_drives(self->proxy) : NULL;
+    if (!drives)
+        return -1;
+    GVariantIter iter;
+    GVariant *drive;
+    int found = -1;
+    g_variant_iter_init(&iter, drives);
+    while (found < 0 && (drive = g_variant_iter_next_value(&iter))) {
+        const char *kind = "";
+        guint32 number = 0;
+        g_variant_lookup(drive, "kind", "&s", &kind);
+        g_variant_lookup(drive, "drive", "u", &number);
+        if (strcmp(kind, "cdrom") == 0)
+            found = (int)number;
+        g_variant_unref(drive);
+    }
+    return found;
+}
+
+void vitrine_machine_insert(VitrineMachine *self, const char *path)
+{
+    int drive = machine_disc_drive(self);
+    if (drive < 0) {
+        machine_fail(
+            self, _("The disc could not be inserted"),
+            g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("This machine has no disc drive.")));
+        return;
+    }
+    machine_call(self, "InsertMedia", g_variant_new("(us)", (guint)drive, path),
+                 _("The disc could not be inserted"));
+}
+
+void vitrine_machine_eject(VitrineMachine *self)
+{
+    int drive = machine_disc_drive(self);
+    if (drive >= 0)
+        machine_call(self, "EjectMedia", g_variant_new("(u)", (guint)drive),
+                     _("The disc could not be ejected"));
+}
+
+void vitrine_machine_send_keys(VitrineMachine *self, const char *chord)
+{
+    const char *chords[] = { chord, NULL };
+    machine_call(self, "SendKeys", g_variant_new("(^as)", chords), _("The keys could not be sent"));
+}
+
+static void machine_load_thumbnail(VitrineMachine *self)
+{
+    g_autofree char *path = g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL);
+    GdkTexture *texture = gdk_texture_new_from_filename(path, NULL);
+    if (!texture)
+        return;
+    g_clear_object(&self->thumbnail);
+    self->thumbnail = texture;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
+}
+
+static void on_thumbnail(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    g_autoptr(VitrineMachine) self = opaque;
+    if (vitrine_dbus_machine1_call_update_thumbnail_finish(VITRINE_DBUS_MACHINE1(source), result,
+                                                           NULL))
+        machine_load_thumbnail(self);
+}
+
+void vitrine_machine_refresh_thumbnail(VitrineMachine *self)
+{
+    if (self->proxy)
+        vitrine_dbus_machine1_call_update_thumbnail(self->proxy, self->cancellable, on_thumbnail,
+                                                    g_object_ref(self));
+    else
+        machine_load_thumbnail(self);
+}
+
+const char *vitrine_machine_get_bundle(VitrineMachine *self)
+{
+    return self->bundle;
+}
+
+const char *vitrine_machine_get_name(VitrineMachine *self)
+{
+    return self->name;
+}
+
+const char *vitrine_machine_get_uuid(VitrineMachine *self)
+{
+    return self->uuid;
+}
+
+ClientState vitrine_machine_get_state(VitrineMachine *self)
+{
+    return self->state;
+}
+
+const char *vitrine_machine_get_problem(VitrineMachine *self)
+{
+    return self->problem;
+}
+
+VitrineDBusMachine1 *vitrine_machine_get_proxy(VitrineMachine *self)
+{
+    return self->proxy;
+}
+
+GDBusConnection *vitrine_machine_get_connection(VitrineMachine *self)
+{
+    return self->proxy ? g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)) : NULL;
+}
+
+char *vitrine_machine_dup_log(VitrineMachine *self)
+{
+    return g_build_filename(self->bundle, BUNDLE_LOG, NULL);
+}
+
+static const char *machine_cpu_text(VitrineMachine *self)
+{
+    const char *backend = self->proxy ? vitrine_dbus_machine1_get_cpu_backend(self->proxy) : NULL;
+    if (!backend)
+        return "";
+    return strcmp(backend, "kvm") == 0 ? _("KVM") : _("Software CPU");
+}
+
+static void vitrine_machine_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    VitrineMachine *self = VITRINE_MACHINE(object);
+    switch (id) {
+    case PROP_NAME: g_value_set_string(value, self->name); break;
+    case PROP_STATE: g_value_set_int(value, (int)self->state); break;
+    case PROP_STATE_TEXT: g_value_set_string(value, state_text(self->state)); break;
+    case PROP_PROBLEM: g_value_set_string(value, self->problem); break;
+    case PROP_CPU_TEXT: g_value_set_string(value, machine_cpu_text(self)); break;
+    case PROP_CPU_REASON:
+        g_value_set_string(value,
+                           self->proxy ? vitrine_dbus_machine1_get_cpu_reason(self->proxy) : "");
+        break;
+    case PROP_LIVE:
+        g_value_set_boolean(value, self->proxy || client_state_is_live(self->state));
+        break;
+    case PROP_THUMBNAIL: g_value_set_object(value, self->thumbnail); break;
+    case PROP_POINTER_ABSOLUTE:
+        g_value_set_boolean(value,
+                            self->proxy && vitrine_dbus_machine1_get_pointer_absolute(self->proxy));
+        break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+}
+
+static void vitrine_machine_dispose(GObject *object)
+{
+    VitrineMachine *self = VITRINE_MACHINE(object);
+    g_cancellable_cancel(self->cancellable);
+    if (self->proxy) {
+        g_signal_handlers_disconnect_by_data(self->proxy, self);
+        g_signal_handlers_disconnect_by_data(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)),
+                                             self);
+    }
+    g_clear_object(&self->proxy);
+    g_clear_object(&self->thumbnail);
+    G_OBJECT_CLASS(vitrine_machine_parent_class)->dispose(object);
+}
+
+static void vitrine_machine_finalize(GObject *object)
+{
+    VitrineMachine *self = VITRINE_MACHINE(object);
+    g_object_unref(self->cancellable);
+    g_free(self->bundle);
+    g_free(self->name);
+    g_free(self->uuid);
+    g_free(self->problem);
+    G_OBJECT_CLASS(vitrine_machine_parent_class)->finalize(object);
+}
+
+#define READ (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)
+
+static void vitrine_machine_class_init(VitrineMachineClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    object_class->get_property = vitrine_machine_get_property;
+    object_class->dispose = vitrine_machine_dispose;
+    object_class->finalize = vitrine_machine_finalize;
+    properties[PROP_NAME] = g_param_spec_string("name", NULL, NULL, NULL, READ);
+    properties[PROP_STATE] = g_param_spec_int("state", NULL, NULL, 0, CLIENT_N_STATES, 0, READ);
+    properties[PROP_STATE_TEXT] = g_param_spec_string("state-text", NULL, NULL, NULL, READ);
+    properties[PROP_PROBLEM] = g_param_spec_string("problem", NULL, NULL, NULL, READ);
+    properties[PROP_CPU_TEXT] = g_param_spec_string("cpu-text", NULL, NULL, NULL, READ);
+    properties[PROP_CPU_REASON] = g_param_spec_string("cpu-reason", NULL, NULL, NULL, READ);
+    properties[PROP_LIVE] = g_param_spec_boolean("live", NULL, NULL, FALSE, READ);
+    properties[PROP_THUMBNAIL] =
+        g_param_spec_object("thumbnail", NULL, NULL, GDK_TYPE_PAINTABLE, READ);
+    properties[PROP_POINTER_ABSOLUTE] =
+        g_param_spec_boolean("pointer-absolute", NULL, NULL, FALSE, READ);
+    g_object_class_install_properties(object_class, N_PROPS, properties);
+    signals[SIGNAL_FAILED] =
+        g_signal_new("failed", VITRINE_TYPE_MACHINE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                     G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_ERROR);
+}
+
+static void vitrine_machine_init(VitrineMachine *self)
+{
+    self->cancellable = g_cancellable_new();
+    self->problem = g_strdup("");
+}
+
+VitrineMachine *vitrine_machine_new(const ClientMachine *client)
+{
+    VitrineMachine *self = g_object_new(VITRINE_TYPE_MACHINE, NULL);
+    self->bundle = g_strdup(client->bundle);
+    vitrine_machine_update(self, client);
+    machine_load_thumbnail(self);
+    return self;
+}

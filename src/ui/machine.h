@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* One machine as the app shows it: what its bundle says, what it is doing now, and the connection
+ * to its engine while there is one. Widgets bind to the properties. Main thread; slow work is done
+ * in GTasks. Included by the library and all widgets that show a machine. */
+
+#include "client/client.h"
+#include "display/frame.h"
+#include <gtk/gtk.h>
+
+G_BEGIN_DECLS
+
+#define VITRINE_TYPE_MACHINE (vitrine_machine_get_type())
+G_DECLARE_FINAL_TYPE(VitrineMachine, vitrine_machine, VITRINE, MACHINE, GObject)
+
+/* Properties, all read-only, with notify: "name" (string), "state" (ClientState as int),
+ * "state-text" (string, translated), "problem" (string: why it stopped or failed; empty),
+ * "cpu-text" (string for the header badge: "Software CPU"; empty when off), "cpu-reason" (string),
+ * "live" (boolean: an engine runs), "thumbnail" (GdkPaintable or NULL), "pointer-absolute"
+ * (boolean). Signals: "failed" (char *what, GError *error): something asked of it did not work; for
+ * a dialog. */
+
+/* Takes @client's place; called with what the client library found. */
+VitrineMachine *vitrine_machine_new(const ClientMachine *client);
+/* Brings name, state and problem up to date, and connects or disconnects. */
+void vitrine_machine_update(VitrineMachine *self, const ClientMachine *client);
+
+const char *vitrine_machine_get_bundle(VitrineMachine *self);
+const char *vitrine_machine_get_name(VitrineMachine *self);
+const char *vitrine_machine_get_uuid(VitrineMachine *self);
+ClientState vitrine_machine_get_state(VitrineMachine *self);
+const char *vitrine_machine_get_problem(VitrineMachine *self);
+/* NULL while no engine runs. Borrowed. */
+VitrineDBusMachine1 *vitrine_machine_get_proxy(VitrineMachine *self);
+GDBusConnection *vitrine_machine_get_connection(VitrineMachine *self);
+
+/* Each reports a failure through "failed". */
+void vitrine_machine_start(VitrineMachine *self);
+void vitrine_machine_pause(VitrineMachine *self);
+void vitrine_machine_resume(VitrineMachine *self);
+void vitrine_machine_reset(VitrineMachine *self);
+void vitrine_machine_press_power(VitrineMachine *self);
+void vitrine_machine_force_off(VitrineMachine *self);
+void vitrine_machine_insert(VitrineMachine *self, const char *path); /* into the first disc drive */
+void vitrine_machine_eject(VitrineMachine *self);
+void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
+/* Loads thumbnail.png again; asks a running engine for a new one first. */
+void vitrine_machine_refresh_thumbnail(VitrineMachine *self);
+/* Path of engine.log. */
+char *vitrine_machine_dup_log(VitrineMachine *self);
+
+G_END_DECLS
