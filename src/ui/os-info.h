@@ -6,6 +6,7 @@
  * all is done on a thread; not knowing is an answer, not a failure. Included by the create page. */
 
 #include <gio/gio.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 G_BEGIN_DECLS
