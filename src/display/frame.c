@@ -318,3 +318,8 @@ static void vitrine_frame_class_init(VitrineFrameClass *klass)
 static void vitrine_frame_init(VitrineFrame *self)
 {
 }
+
+VitrineFrame *vitrine_frame_new(void)
+{
+    return g_object_new(VITRINE_TYPE_FRAME, NULL);
+}

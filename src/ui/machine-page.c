@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+#include "ui/machine-page.h"
+#include "display/screen.h"
+#include <adwaita.h>
+#include <glib/gi18n.h>
+
+struct _VitrineMachinePage {
+    GtkWidget parent;
+    GtkStack *stack;
+    GtkBox *screen_box;
+    AdwStatusPage *status;
+    GtkButton *status_button, *log_button;
+    GtkLabel *notice;
+    GtkRevealer *notice_revealer;
+    VitrineMachine *machine;     /* owned, or NULL */
+    VitrineFrame *frame;         /* owned while connected */
+    GtkWidget *screen;           /* child of screen_box while connected */
+    GDBusConnection *connection; /* what the screen is connected to; borrowed */
+};
+
+enum { PROP_0, PROP_GRABBED, N_PROPS };
+static GParamSpec *properties[N_PROPS];
+
+G_DEFINE_FINAL_TYPE(VitrineMachinePage, vitrine_machine_page, GTK_TYPE_WIDGET)
+
+static void page_drop_screen(VitrineMachinePage *self)
+{
+    self->connection = NULL;
+    if (self->screen) {
+        vitrine_screen_set_connection(VITRINE_SCREEN(self->screen), NULL);
+        gtk_box_remove(self->screen_box, self->screen);
+        self->screen = NULL;
+    }
+    if (self->frame)
+        vitrine_frame_disconnect(self->frame);
+    g_clear_object(&self->frame);
+}
+
+static void on_frame_connected(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    GError *error = NULL;
+    if (!vitrine_frame_connect_finish(VITRINE_FRAME(source), result, &error)) {
+        g_warning("no picture: %s", error->message);
+        g_error_free(error);
+    }
+}
+
+static void on_grabbed(VitrineMachinePage *self)
+{
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_GRABBED]);
+}
+
+static void page_make_screen(VitrineMachinePage *self, GDBusConnection *connection)
+{
+    self->connection = connection;
+    self->frame = vitrine_frame_new();
+    self->screen = vitrine_screen_new(self->frame);
+    gtk_widget_set_hexpand(self->screen, TRUE);
+    gtk_widget_set_vexpand(self->screen, TRUE);
+    g_signal_connect_swapped(self->screen, "notify::grabbed", G_CALLBACK(on_grabbed), self);
+    gtk_box_append(self->screen_box, self->screen);
+    vitrine_screen_set_connection(VITRINE_SCREEN(self->screen), connection);
+    vitrine_frame_connect_async(self->frame, connection, NULL, on_frame_connected, NULL);
+    gtk_widget_grab_focus(self->screen);
+}
+
+static void page_show_status(VitrineMachinePage *self)
+{
+    ClientState state = vitrine_machine_get_state(self->machine);
+    const char *problem = vitrine_machine_get_problem(self->machine);
+    bool ended_badly = state == CLIENT_CRASHED || state == CLIENT_FAILED;
+    adw_status_page_set_icon_name(self->status, ended_badly ? "dialog-warning-symbolic"
+                                                            : "system-shutdown-symbolic");
+    adw_status_page_set_title(self->status, state == CLIENT_CRASHED
+                                                ? _("The machine stopped unexpectedly")
+                                            : state == CLIENT_FAILED ? _("The machine cannot run")
+                                                                     : _("The machine is off"));
+    g_autofree char *escaped = g_markup_escape_text(problem ? problem : "", -1);
+    adw_status_page_set_description(self->status, escaped);
+    gtk_widget_set_visible(GTK_WIDGET(self->log_button), ended_badly);
+    gtk_stack_set_visible_child_name(self->stack, "status");
+}
+
+static void page_update_notice(VitrineMachinePage *self)
+{
+    ClientState state = vitrine_machine_get_state(self->machine);
+    const char *problem = vitrine_machine_get_problem(self->machine);
+    if (state == CLIENT_PAUSED_PROBLEM)
+        gtk_label_set_text(self->notice, problem);
+    else if (state == CLIENT_PAUSED)
+        gtk_label_set_text(self->notice, _("Paused"));
+    gtk_revealer_set_reveal_child(self->notice_revealer,
+                                  state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM);
+}
+
+static void page_update(VitrineMachinePage *self)
+{
+    GDBusConnection *connection =
+        self->machine ? vitrine_machine_get_connection(self->machine) : NULL;
+    if (connection != self->connection) {
+        page_drop_screen(self);
+        if (connection)
+            page_make_screen(self, connection);
+    }
+    if (!self->machine)
+        return;
+    if (connection)
+        gtk_stack_set_visible_child_name(self->stack, "screen");
+    else if (client_state_is_live(vitrine_machine_get_state(self->machine)))
+        gtk_stack_set_visible_child_name(self->stack, "starting");
+    else
+        page_show_status(self);
+    page_update_notice(self);
+}
+
+void vitrine_machine_page_set_machine(VitrineMachinePage *self, VitrineMachine *machine)
+{
+    if (self->machine == machine)
+        return;
+    if (self->machine)
+        g_signal_handlers_disconnect_by_data(self->machine, self);
+    g_set_object(&self->machine, machine);
+    if (machine) {
+        g_signal_connect_swapped(machine, "notify::state", G_CALLBACK(page_update), self);
+        g_signal_connect_swapped(machine, "notify::live", G_CALLBACK(page_update), self);
+        g_signal_connect_swapped(machine, "notify::problem", G_CALLBACK(page_update), self);
+    }
+    page_update(self);
+}
+
+VitrineMachine *vitrine_machine_page_get_machine(VitrineMachinePage *self)
+{
+    return self->machine;
+}
+
+bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self)
+{
+    return self->screen && vitrine_screen_get_grabbed(VITRINE_SCREEN(self->screen));
+}
+
+void vitrine_machine_page_focus_screen(VitrineMachinePage *self)
+{
+    if (self->screen)
+        gtk_widget_grab_focus(self->screen);
+}
+
+static void on_status_clicked(GtkButton *button, VitrineMachinePage *self)
+{
+    vitrine_machine_start(self->machine);
+}
+
+static void on_log_clicked(GtkButton *button, VitrineMachinePage *self)
+{
+    g_autofree char *path = vitrine_machine_dup_log(self->machine);
+    g_autofree char *uri = g_filename_to_uri(path, NULL, NULL);
+    gtk_show_uri(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self))), uri, GDK_CURRENT_TIME);
+}
+
+static void on_notice_clicked(GtkButton *button, VitrineMachinePage *self)
+{
+    vitrine_machine_resume(self->machine);
+    vitrine_machine_page_focus_screen(self);
+}
+
+static void vitrine_machine_page_get_property(GObject *object, guint id, GValue *value,
+                                              GParamSpec *spec)
+{
+    if (id == PROP_GRABBED)
+        g_value_set_boolean(value, vitrine_machine_page_get_grabbed(VITRINE_MACHINE_PAGE(object)));
+    else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+static void vitrine_machine_page_dispose(GObject *object)
+{
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(object);
+    GtkWidget *child;
+    if (self->machine)
+        g_signal_handlers_disconnect_by_data(self->machine, self);
+    if (self->stack)
+        page_drop_screen(self);
+    self->stack = NULL;
+    g_clear_object(&self->machine);
+    while ((child = gtk_widget_get_first_child(GTK_WIDGET(self))))
+        gtk_widget_unparent(child);
+    G_OBJECT_CLASS(vitrine_machine_page_parent_class)->dispose(object);
+}
+
+static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+    object_class->dispose = vitrine_machine_page_dispose;
+    object_class->get_property = vitrine_machine_page_get_property;
+    properties[PROP_GRABBED] = g_param_spec_boolean("grabbed", NULL, NULL, FALSE,
+                                                    G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+    g_object_class_install_properties(object_class, N_PROPS, properties);
+    gtk_widget_class_set_template_from_resource(widget_class,
+                                                "/org/vitrine/Vitrine/machine-page.ui");
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, stack);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, screen_box);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, status);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, status_button);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, log_button);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice_revealer);
+    gtk_widget_class_bind_template_callback(widget_class, on_status_clicked);
+    gtk_widget_class_bind_template_callback(widget_class, on_log_clicked);
+    gtk_widget_class_bind_template_callback(widget_class, on_notice_clicked);
+    gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
+}
+
+static void vitrine_machine_page_init(VitrineMachinePage *self)
+{
+    gtk_widget_init_template(GTK_WIDGET(self));
+}
+
+GtkWidget *vitrine_machine_page_new(void)
+{
+    return g_object_new(VITRINE_TYPE_MACHINE_PAGE, NULL);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* A running machine in the window: its screen, or why there is none. Included by the window. */
+
+#include "ui/machine.h"
+
+G_BEGIN_DECLS
+
+#define VITRINE_TYPE_MACHINE_PAGE (vitrine_machine_page_get_type())
+G_DECLARE_FINAL_TYPE(VitrineMachinePage, vitrine_machine_page, VITRINE, MACHINE_PAGE, GtkWidget)
+
+GtkWidget *vitrine_machine_page_new(void);
+/* NULL: leaves the machine; it keeps running. */
+void vitrine_machine_page_set_machine(VitrineMachinePage *self, VitrineMachine *machine);
+VitrineMachine *vitrine_machine_page_get_machine(VitrineMachinePage *self);
+/* Whether the keyboard is the guest's now; property "grabbed". */
+bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self);
+/* Gives the screen the keyboard. */
+void vitrine_machine_page_focus_screen(VitrineMachinePage *self);
+
+G_END_DECLS
