@@ -100,7 +100,8 @@ void char_backend_accept(CharBackend *chr)
 
         g_rec_mutex_lock(&chr->lock);
         n = MIN(MIN(room, sizeof(chunk)), chr->queued->len - chr->n_taken);
-        memcpy(chunk, chr->queued->data + chr->n_taken, n);
+        if (n) /* an empty array has no data to point to */
+            memcpy(chunk, chr->queued->data + chr->n_taken, n);
         chr->n_taken += n;
         if (chr->n_taken == chr->queued->len) {
             g_byte_array_set_size(chr->queued, 0);
