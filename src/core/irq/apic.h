@@ -56,7 +56,6 @@ void lapic_bus_set_lint0(LapicBus *bus, bool level);
  * ExtINT mode (or the APIC is off) and asserted: ask the PIC. */
 int lapic_acknowledge(LapicBus *bus, unsigned id);
 bool lapic_pending(const LapicBus *bus, unsigned id); /* lock-free hint */
-void lapic_cpu_init(LapicBus *bus, unsigned id);      /* INIT reached the vCPU */
 
 uint64_t lapic_read(LapicBus *bus, unsigned id, uint64_t offset, unsigned size);
 void lapic_write(LapicBus *bus, unsigned id, uint64_t offset, unsigned size, uint64_t value);

@@ -79,6 +79,14 @@ static void lapic_accept_fixed(Lapic *lapic, uint8_t vector, bool level)
     lapic_update_pending(lapic);
 }
 
+/* INIT resets the APIC with its processor (SDM §11.4.7.3). */
+static void lapic_take_init(Lapic *lapic)
+{
+    lapic_reset_registers(lapic);
+    lapic_update_timer(lapic);
+    lapic_update_pending(lapic);
+}
+
 void lapic_deliver(Lapic *lapic, ApicDelivery delivery, uint8_t vector, bool level)
 {
     LapicBus *bus = lapic->bus;
@@ -87,10 +95,13 @@ void lapic_deliver(Lapic *lapic, ApicDelivery delivery, uint8_t vector, bool lev
     case APIC_FIXED:
     case APIC_LOWEST: lapic_accept_fixed(lapic, vector, level); break;
     case APIC_NMI:
-    case APIC_INIT:
         if (bus->signal)
-            bus->signal(bus->opaque, lapic->id,
-                        delivery == APIC_NMI ? VCPU_SIGNAL_NMI : VCPU_SIGNAL_INIT);
+            bus->signal(bus->opaque, lapic->id, VCPU_SIGNAL_NMI);
+        break;
+    case APIC_INIT:
+        lapic_take_init(lapic);
+        if (bus->signal)
+            bus->signal(bus->opaque, lapic->id, VCPU_SIGNAL_INIT);
         break;
     case APIC_SIPI:
         lapic->sipi_vector = vector;
@@ -204,16 +215,6 @@ static void lapic_reset(Device *dev)
 
     lapic->base = APIC_BASE_DEFAULT | BASE_ENABLED | (lapic->id == 0 ? BASE_BOOT_CPU : 0);
     lapic_reset_registers(lapic);
-}
-
-void lapic_cpu_init(LapicBus *bus, unsigned id)
-{
-    Lapic *lapic = bus->lapic[id];
-    uint8_t sipi_vector = lapic->sipi_vector; /* a SIPI may be on its way already */
-
-    lapic_reset_registers(lapic);
-    lapic->sipi_vector = sipi_vector;
-    lapic_update(&lapic->dev);
 }
 
 static uint64_t lapic_device_read(Device *dev, uint64_t offset, unsigned size)

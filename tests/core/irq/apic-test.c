@@ -200,14 +200,13 @@ static void init_sipi_and_nmi_become_signals(void **state)
     lapic_out(f, 0, ICR, 0xC4500); /* as firmware starts the other processors */
     assert_int_equal(f->signals[0], 0);
     assert_int_equal(f->signals[1], VCPU_SIGNAL_INIT);
+    assert_int_equal(lapic_in(f, 1, SVR), 0xFF); /* and its APIC is reset */
+    assert_int_equal(lapic_in(f, 0, SVR), 0x1FF);
     lapic_out(f, 0, ICR, 0xC8500); /* de-assert: nothing */
     f->signals[1] = 0;
     lapic_out(f, 0, ICR, 0xC4612);
     assert_int_equal(f->signals[1], VCPU_SIGNAL_SIPI);
     assert_int_equal(lapic_bus_sipi_vector(f->bus, 1), 0x12);
-    lapic_cpu_init(f->bus, 1);
-    assert_int_equal(lapic_bus_sipi_vector(f->bus, 1), 0x12);
-    assert_int_equal(lapic_in(f, 1, SVR), 0xFF);
     lapic_out(f, 0, ICR_HIGH, 2u << 24);
     lapic_out(f, 0, ICR, 0x400);
     assert_int_equal(f->signals[2] & VCPU_SIGNAL_NMI, VCPU_SIGNAL_NMI);
