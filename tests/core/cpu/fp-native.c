@@ -263,11 +263,12 @@ static void explain(const FpCase *fp_case, const FpCase *native, const FpCase *s
     const FpCase *both[] = { native, soft };
     for (unsigned i = 0; i < 2; i++) {
         const FpCase *c = both[i];
-        print_message("  %s: fcw %04x fsw %04x ftw %02x mxcsr %04x rax %lx rcx %lx rdx %lx flags "
-                      "%lx\n",
-                      i ? "soft  " : "native", *(uint16_t *)c->out, *(uint16_t *)(c->out + 2),
-                      c->out[4], *(uint32_t *)(c->out + 24), c->gpr_out[0], c->gpr_out[1],
-                      c->gpr_out[2], c->flags_out);
+        print_message(
+            "  %s: fip %lx fcw %04x fsw %04x ftw %02x mxcsr %04x rax %lx rcx %lx rdx %lx flags "
+            "%lx\n",
+            i ? "soft  " : "native", *(uint64_t *)(c->out + 8), *(uint16_t *)c->out,
+            *(uint16_t *)(c->out + 2), c->out[4], *(uint32_t *)(c->out + 24), c->gpr_out[0],
+            c->gpr_out[1], c->gpr_out[2], c->flags_out);
     }
     for (unsigned i = 0; i < 24; i++) {
         const uint8_t *n = native->out + 32 + 16 * i, *s = soft->out + 32 + 16 * i;
@@ -285,10 +286,11 @@ static void explain(const FpCase *fp_case, const FpCase *native, const FpCase *s
     }
 }
 
-/* FOP, FDP and the selectors are kept by processors in different ways. */
+/* FOP and FDP are kept by processors in different ways. */
 static bool same_image(const uint8_t *a, const uint8_t *b)
 {
-    return memcmp(a, b, 5) == 0 && memcmp(a + 24, b + 24, 512 - 24 - 96) == 0;
+    return memcmp(a, b, 5) == 0 && memcmp(a + 8, b + 8, 8) == 0 &&
+           memcmp(a + 24, b + 24, 512 - 24 - 96) == 0;
 }
 
 void fp_batch_run(FpBatch *batch)

@@ -75,6 +75,7 @@ void soft_fp_enter(SoftCpu *cpu)
 
 void soft_fp_leave(SoftCpu *cpu)
 {
+    soft_fp_spill(cpu);
     soft_fp_get_mxcsr(cpu);
     fp_load_host_mxcsr(cpu->host_mxcsr);
     asm volatile("fnclex\n\tfldcw %0" ::"m"(cpu->host_control));

@@ -68,9 +68,18 @@ void soft_fp_signal_error(SoftCpu *cpu);
 #define FPU_B 0x8000u
 #define FPU_EXCEPTIONS 0x003Fu
 
-/* Start of each waiting x87 or MMX instruction. */
+/* Brings the x87 state into SoftCpu.fpu, for whoever looks at more than the control word. */
+void soft_fp_spill_live(SoftCpu *cpu);
+static inline void soft_fp_spill(SoftCpu *cpu)
+{
+    if (cpu->fpu.live)
+        soft_fp_spill_live(cpu);
+}
+
+/* Start of each waiting x87 or MMX instruction on the state in memory. */
 #define FPU_WAIT(cpu, op)                                                                          \
     do {                                                                                           \
+        soft_fp_spill(cpu);                                                                        \
         if (G_UNLIKELY((cpu)->fpu.status & FPU_ES) && !soft_fp_pending(cpu, op))                   \
             SOFT_LEAVE(cpu);                                                                       \
     } while (0)

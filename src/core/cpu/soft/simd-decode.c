@@ -22,6 +22,24 @@ static uint8_t simd_operand(unsigned kind, unsigned n)
     return kind == SIMD_V ? n : kind == SIMD_M ? n & 7 : SOFT_REG(n);
 }
 
+/* PSHUFB masks by the immediate of PSHUFD: byte 4n … 4n + 3 for dword n. */
+#define MASK_DWORD(n) (0x03020100u + 0x04040404u * ((n)&3))
+#define MASK(n) { MASK_DWORD(n), MASK_DWORD((n) >> 2), MASK_DWORD((n) >> 4), MASK_DWORD((n) >> 6) },
+#define MASKS_4(n) MASK(n) MASK(n + 1) MASK(n + 2) MASK(n + 3)
+#define MASKS_16(n) MASKS_4(n) MASKS_4(n + 4) MASKS_4(n + 8) MASKS_4(n + 12)
+#define MASKS_64(n) MASKS_16(n) MASKS_16(n + 16) MASKS_16(n + 32) MASKS_16(n + 48)
+static const uint32_t simd_dword_masks[256][4]
+    __attribute__((aligned(16))) = { MASKS_64(0) MASKS_64(64) MASKS_64(128) MASKS_64(192) };
+
+/* The mask of four words. */
+static uint64_t simd_word_mask(unsigned imm)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < 4; i++)
+        mask |= (uint64_t)(0x0100 + 0x0202 * (imm >> 2 * i & 3)) << 16 * i;
+    return mask;
+}
+
 /* The address of MASKMOVQ and MASKMOVDQU is implied. */
 static void simd_set_maskmov_address(SoftDecode *d)
 {
@@ -65,6 +83,10 @@ bool soft_decode_simd(SoftDecode *d)
     d->op->src = row->flags & SIMD_STORES ? reg : rm;
     if (row->flags & SIMD_IMM8)
         d->op->imm = soft_fetch8(d);
+    else if (row->flags & SIMD_SHUFFLE_DWORDS)
+        d->op->pointer = (void *)simd_dword_masks[soft_fetch8(d)];
+    else if (row->flags & SIMD_SHUFFLE_WORDS)
+        d->op->imm = simd_word_mask(soft_fetch8(d));
     else if (row->pointer)
         d->op->pointer = row->pointer;
     if (d->map == 1 && d->opcode == 0xF7)

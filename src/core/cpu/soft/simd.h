@@ -106,16 +106,17 @@ static inline __m128i simd_load_8(const void *p)
     return _mm_loadl_epi64((const __m128i_u *)p);
 }
 
-/* PSHUFD with a variable immediate. */
-static inline __m128i simd_shuffle_dwords(__m128i b, unsigned i)
-{
-    /* Index bytes of dword n are 4n … 4n + 3. */
-    uint32_t n = (i & 3) | (i & 0xC) << 6 | (i & 0x30) << 12 | (i & 0xC0) << 18;
-    __m128i index = _mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)n));
-    index = _mm_shuffle_epi8(_mm_slli_epi32(index, 2),
-                             _mm_set_epi8(12, 12, 12, 12, 8, 8, 8, 8, 4, 4, 4, 4, 0, 0, 0, 0));
-    return _mm_shuffle_epi8(b, _mm_add_epi8(index, _mm_set1_epi32(0x03020100)));
-}
+/* PSHUFD and SHUFPS: the decoder makes op->pointer the PSHUFB mask of the immediate. */
+#define SIMD_BINARY_SHUFFLE(name, expression)                                                      \
+    static inline __m128i name##_fn(__m128i a, __m128i b, __m128i mask)                            \
+    {                                                                                              \
+        return expression;                                                                         \
+    }                                                                                              \
+    SIMD_REG(name, XMM_I(op->dst) =                                                                \
+                       name##_fn(XMM_I(op->dst), XMM_I(op->src), *(const __m128i *)op->pointer))   \
+    SIMD_MEM(name, 16, 16,                                                                         \
+             XMM_I(op->dst) =                                                                      \
+                 name##_fn(XMM_I(op->dst), *(const __m128i *)p, *(const __m128i *)op->pointer))
 
 /* A window of 16 of these bytes, from @n, moves the bytes of a PSHUFB down by n; from 16 - n of the
  * other moves them up. */
@@ -175,6 +176,8 @@ typedef enum { SIMD_V, SIMD_G, SIMD_M } SimdKind;
 enum {
     SIMD_STORES = 1, /* rm is the destination */
     SIMD_IMM8 = 2,
+    SIMD_SHUFFLE_DWORDS = 4, /* the immediate becomes a PSHUFB mask: op->pointer */
+    SIMD_SHUFFLE_WORDS = 8,  /* … of four words: op->imm */
 };
 typedef struct {
     SoftHandler *reg, *mem[SOFT_N_EA]; /* NULL: #UD */

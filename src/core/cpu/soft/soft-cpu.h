@@ -205,7 +205,7 @@ struct SoftCpu {
         spec_ctrl;
     uint64_t tsc_offset;
     uint64_t random; /* RDRAND of a deterministic machine */
-    bool shadow; /* no interrupt (and no debug trap) before the next instruction has run */
+    bool shadow;     /* no interrupt (and no debug trap) before the next instruction has run */
     bool nmi_blocked, halted, wait_sipi;
     uint64_t pdpte[4]; /* PAE: loaded by MOV CR3 */
 
@@ -216,13 +216,14 @@ struct SoftCpu {
         uint8_t top, tag; /* tag: bit i set = physical register i is in use (abridged form) */
         uint16_t opcode, code_selector, data_selector;
         uint64_t instruction, data; /* last x87 instruction and operand addresses */
-        bool error_signalled;       /* the board has been told of the pending error (CR0.NE = 0) */
+        bool live;            /* registers, tags and status are in the host's x87: x87-live.c */
+        bool error_signalled; /* the board has been told of the pending error (CR0.NE = 0) */
     } fpu;
     SoftVector xmm[16];
     SoftVector fp_operand; /* SIMD or x87 operand that was fetched out of line */
-    uint32_t mxcsr; /* as the guest reads it; while the CPU runs the host's MXCSR holds the sticky
-                       flags */
-    bool sse_precise;      /* the guest has unmasked an SSE exception: fp.c looks at each result */
+    uint32_t mxcsr;   /* as the guest reads it; while the CPU runs the host's MXCSR holds the sticky
+                         flags */
+    bool sse_precise; /* the guest has unmasked an SSE exception: fp.c looks at each result */
     uint32_t host_mxcsr;   /* what soft_fp_leave puts back */
     uint16_t host_control; /* the same of the x87 */
 

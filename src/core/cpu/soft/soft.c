@@ -3,6 +3,7 @@
 
 /* The software CPU as a backend: making and freeing, the whole state in and out, the dirty log. */
 
+#include "core/cpu/soft/fp.h"
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/soft-machine.h"
 #include <gio/gio.h>
@@ -36,6 +37,11 @@ static void on_port_view(void *opaque, FlatView *view)
 
 static void *soft_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **error)
 {
+    g_autofree char *why = NULL;
+    if (!soft_fp_host_ok(&why)) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, why);
+        return NULL;
+    }
     SoftMachine *machine = g_new0(SoftMachine, 1);
     machine->board = board;
     machine->n_vcpus = n_vcpus;

@@ -256,7 +256,8 @@ COMPARE_MASK(cmpsd, 8, 1, simd_load_8(p))
 
 /* Shuffle ------------------------------------------------------------------------------------- */
 
-SIMD_BINARY_IMM(shufps, _mm_blend_epi16(simd_shuffle_dwords(a, i), simd_shuffle_dwords(b, i), 0xF0))
+SIMD_BINARY_SHUFFLE(shufps,
+                    _mm_blend_epi16(_mm_shuffle_epi8(a, mask), _mm_shuffle_epi8(b, mask), 0xF0))
 SIMD_BINARY_IMM(shufpd, _mm_unpacklo_epi64(i & 1 ? _mm_unpackhi_epi64(a, a) : a,
                                            i & 2 ? _mm_unpackhi_epi64(b, b) : b))
 
@@ -300,7 +301,7 @@ static const SimdTable float_table = {
     [0x7C] = { [SIMD_66] = V(haddpd), [SIMD_F2] = V(haddps) },
     [0x7D] = { [SIMD_66] = V(hsubpd), [SIMD_F2] = V(hsubps) },
     [0xC2] = { VI(cmpps), VI(cmppd), VI(cmpss), VI(cmpsd) },
-    [0xC6] = { VI(shufps), VI(shufpd) },
+    [0xC6] = { ROW(shufps, V, V, SIMD_SHUFFLE_DWORDS), VI(shufpd) },
     [0xD0] = { [SIMD_66] = V(addsubpd), [SIMD_F2] = V(addsubps) },
     [0xE6] = { [SIMD_66] = V(cvttpd2dq), [SIMD_F3] = V(cvtdq2pd), [SIMD_F2] = V(cvtpd2dq) },
 };

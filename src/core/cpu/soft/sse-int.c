@@ -145,35 +145,33 @@ SIMD_REG(pslldq_imm, XMM_I(op->dst) = simd_bytes_up(XMM_I(op->dst), (uint8_t)op-
 
 /* Shuffles ------------------------------------------------------------------------------------ */
 
-/* Shuffles the four words of a 64-bit half. */
-static inline uint64_t int_shuffle_words(uint64_t q, unsigned i)
-{
-    return (q >> (i & 3) * 16 & 0xFFFF) | (q >> (i >> 2 & 3) * 16 & 0xFFFF) << 16 |
-           (q >> (i >> 4 & 3) * 16 & 0xFFFF) << 32 | q >> (i >> 6 & 3) * 16 << 48;
-}
-SIMD_BINARY_IMM(pshufd, simd_shuffle_dwords(b, i))
-SIMD_BINARY_IMM(pshuflw,
-                _mm_insert_epi64(b, (int64_t)int_shuffle_words((uint64_t)_mm_cvtsi128_si64(b), i),
-                                 0))
-SIMD_BINARY_IMM(pshufhw,
-                _mm_insert_epi64(b,
-                                 (int64_t)int_shuffle_words((uint64_t)_mm_extract_epi64(b, 1), i),
-                                 1))
+SIMD_BINARY_SHUFFLE(pshufd, _mm_shuffle_epi8(b, mask))
 
+/* Words: op->imm is the PSHUFB mask of the low four; added to the high ones it selects those. */
+#define SHUFFLE_WORDS(name, mask)                                                                  \
+    SIMD_REG(name, XMM_I(op->dst) = _mm_shuffle_epi8(XMM_I(op->src), mask))                        \
+    SIMD_MEM(name, 16, 16, XMM_I(op->dst) = _mm_shuffle_epi8(*(const __m128i *)p, mask))
+SHUFFLE_WORDS(pshuflw, _mm_set_epi64x(0x0F0E0D0C0B0A0908, (int64_t)op->imm))
+SHUFFLE_WORDS(pshufhw, _mm_set_epi64x((int64_t)op->imm + 0x0808080808080808, 0x0706050403020100))
+
+static inline void int_shuffle_mmx(SoftCpu *cpu, const SoftOp *op, uint64_t q)
+{
+    __m128i mask = _mm_cvtsi64_si128((int64_t)op->imm);
+    mmx_enter(cpu);
+    mmx_write(cpu, op->dst,
+              (uint64_t)_mm_cvtsi128_si64(_mm_shuffle_epi8(_mm_cvtsi64_si128((int64_t)q), mask)));
+}
 static SoftNext pshufw_r(SoftCpu *cpu, SoftOp *op)
 {
     FPU_WAIT(cpu, op);
-    mmx_enter(cpu);
-    mmx_write(cpu, op->dst, int_shuffle_words(mmx_read(cpu, op->src), (unsigned)op->imm));
+    int_shuffle_mmx(cpu, op, mmx_read(cpu, op->src));
     SOFT_NEXT(cpu, op);
 }
 static SoftNext pshufw_m(SoftCpu *cpu, SoftOp *op)
 {
     FPU_WAIT(cpu, op);
     SOFT_AT(cpu, op);
-    uint64_t q = soft_read_operand(cpu, op, 8);
-    mmx_enter(cpu);
-    mmx_write(cpu, op->dst, int_shuffle_words(q, (unsigned)op->imm));
+    int_shuffle_mmx(cpu, op, soft_read_operand(cpu, op, 8));
     SOFT_NEXT(cpu, op);
 }
 
@@ -250,10 +248,10 @@ static const SimdTable int_table = {
     [0x6B] = B(packssdw),
     [0x6C] = { [SIMD_66] = V(punpcklqdq) },
     [0x6D] = { [SIMD_66] = V(punpckhqdq) },
-    [0x70] = { { pshufw_r, { pshufw_m, pshufw_m, pshufw_m }, SIMD_M, SIMD_M, SIMD_IMM8 },
-               VI(pshufd),
-               VI(pshufhw),
-               VI(pshuflw) },
+    [0x70] = { { pshufw_r, { pshufw_m, pshufw_m, pshufw_m }, SIMD_M, SIMD_M, SIMD_SHUFFLE_WORDS },
+               ROW(pshufd, V, V, SIMD_SHUFFLE_DWORDS),
+               ROW(pshufhw, V, V, SIMD_SHUFFLE_WORDS),
+               ROW(pshuflw, V, V, SIMD_SHUFFLE_WORDS) },
     [0x74] = B(pcmpeqb),
     [0x75] = B(pcmpeqw),
     [0x76] = B(pcmpeqd),

@@ -4,9 +4,20 @@
 
 /* Control and environment of the x87 (SDM vol. 1 §8.1.10). */
 
+/* These leave a live state where it is: nothing can be pending then. */
 SoftNext x87_fwait(SoftCpu *cpu, SoftOp *op)
 {
-    FPU_WAIT(cpu, op);
+    if (!cpu->fpu.live)
+        FPU_WAIT(cpu, op);
+    SOFT_NEXT(cpu, op);
+}
+
+/* Notes its address like any other. */
+SoftNext x87_fnop(SoftCpu *cpu, SoftOp *op)
+{
+    if (!cpu->fpu.live)
+        FPU_WAIT(cpu, op);
+    x87_note(cpu, op);
     SOFT_NEXT(cpu, op);
 }
 
@@ -21,17 +32,19 @@ SoftNext x87_fwait_unavailable(SoftCpu *cpu, SoftOp *op)
     SOFT_NEXT(cpu, op);
 }
 
-SoftNext x87_fnop(SoftCpu *cpu, SoftOp *op)
-{
-    FPU_WAIT(cpu, op);
-    SOFT_NEXT(cpu, op);
-}
-
 SoftNext x87_fldcw(SoftCpu *cpu, SoftOp *op)
 {
-    FPU_WAIT(cpu, op);
+    if (!cpu->fpu.live)
+        FPU_WAIT(cpu, op);
     SOFT_AT(cpu, op);
-    cpu->fpu.control = ((uint16_t)soft_read_operand(cpu, op, 2) & 0x1F7F) | 0x40;
+    uint16_t control = ((uint16_t)soft_read_operand(cpu, op, 2) & 0x1F7F) | 0x40;
+    if ((control & FPU_EXCEPTIONS) != FPU_EXCEPTIONS)
+        soft_fp_spill(cpu);
+    cpu->fpu.control = control;
+    if (cpu->fpu.live) {
+        asm volatile("fldcw %0" ::"m"(cpu->fpu.control));
+        SOFT_NEXT(cpu, op);
+    }
     soft_fp_load_control(cpu);
     soft_fp_update_summary(cpu);
     if (G_UNLIKELY(cpu->fpu.status & FPU_ES))
@@ -48,6 +61,11 @@ SoftNext x87_fnstcw(SoftCpu *cpu, SoftOp *op)
 
 static inline uint16_t control_status(const SoftCpu *cpu)
 {
+    if (cpu->fpu.live) {
+        uint16_t status;
+        asm volatile("fnstsw %0" : "=a"(status));
+        return status;
+    }
     return cpu->fpu.status | cpu->fpu.top << 11;
 }
 
@@ -66,6 +84,10 @@ SoftNext x87_fnstsw_ax(SoftCpu *cpu, SoftOp *op)
 
 SoftNext x87_fnclex(SoftCpu *cpu, SoftOp *op)
 {
+    if (cpu->fpu.live) {
+        asm volatile("fnclex");
+        SOFT_NEXT(cpu, op);
+    }
     cpu->fpu.status &= ~(FPU_EXCEPTIONS | FPU_SF | FPU_ES | FPU_B);
     cpu->fpu.error_signalled = false;
     soft_fp_load_control(cpu);
@@ -74,6 +96,7 @@ SoftNext x87_fnclex(SoftCpu *cpu, SoftOp *op)
 
 SoftNext x87_fninit(SoftCpu *cpu, SoftOp *op)
 {
+    soft_fp_spill(cpu);
     soft_fp_init(cpu);
     soft_fp_load_control(cpu);
     SOFT_NEXT(cpu, op);
@@ -183,6 +206,7 @@ static G_GNUC_NO_INLINE void control_store(SoftCpu *cpu, const SoftOp *op, bool 
 {
     uint8_t area[108];
     unsigned length = environment_size(op);
+    soft_fp_spill(cpu);
     environment_save(cpu, op, area);
     for (unsigned i = 0; registers && i < 8; i++, length += 10)
         memcpy(area + length, &cpu->fpu.fpr[X87_ST(i)], 10);

@@ -380,7 +380,7 @@ static const X87Memory *const memory_tables[8] = { x87_arith_single, memory_d9,
                                                    x87_arith_double, memory_dd,
                                                    x87_arith_short,  memory_df };
 
-static SoftHandler *decode_d9(SoftDecode *d, unsigned group, unsigned low)
+static SoftHandler *decode_d9(unsigned group, unsigned low)
 {
     static SoftHandler *const e0[8] = {
         fchs, fabs_st0, NULL, NULL, x87_ftst, x87_fxam, NULL, NULL
@@ -397,7 +397,7 @@ static SoftHandler *decode_d9(SoftDecode *d, unsigned group, unsigned low)
     }
 }
 
-static SoftHandler *decode_db(SoftDecode *d, unsigned group, unsigned low)
+static SoftHandler *decode_db(unsigned group, unsigned low)
 {
     switch (group) {
     case 0: return fcmovnb;
@@ -406,37 +406,27 @@ static SoftHandler *decode_db(SoftDecode *d, unsigned group, unsigned low)
     case 3: return fcmovnu;
     case 4:
         /* FENI, FDISI and FSETPM of the 8087 and 80287 do nothing. */
-        return low == 2 ? x87_fnclex : low == 3 ? x87_fninit : low <= 4 ? x87_fnop : NULL;
+        return low == 2 ? x87_fnclex : low == 3 ? x87_fninit : low <= 4 ? x87_fwait : NULL;
     case 5: return x87_fucomi;
     case 6: return x87_fcomi;
     default: return NULL;
     }
 }
 
-static SoftHandler *decode_registers(SoftDecode *d)
+static SoftHandler *decode_registers(unsigned opcode, unsigned modrm)
 {
     static SoftHandler *const da[4] = { fcmovb, fcmove, fcmovbe, fcmovu };
     static SoftHandler *const dd[8] = { ffree,     fxch,       fst_sti, fstp_sti,
                                         x87_fucom, x87_fucomp, NULL,    NULL };
-    unsigned group = d->modrm >> 3 & 7, low = d->modrm & 7;
-    bool pop = d->opcode == 0xDE;
-    switch (d->opcode) {
-    case 0xD8: d->op->dst = 0; return x87_arith_st0[group];
-    case 0xD9: return decode_d9(d, group, low);
-    case 0xDA:
-        d->op->dst = 0;
-        return group < 4 ? da[group] : group == 5 && low == 1 ? x87_fucompp : NULL;
-    case 0xDB: return decode_db(d, group, low);
-    case 0xDC:
-    case 0xDE:
-        if (group == 2 || group == 3) /* compares: FCOM2, FCOMP3, FCOMP5, FCOMPP */
-            return !pop         ? x87_arith_sti[group]
-                   : group == 2 ? x87_arith_sti_pop[2]
-                   : low == 1   ? x87_fcompp
-                                : NULL;
-        d->op->src = 0;
-        return pop ? x87_arith_sti_pop[group] : x87_arith_sti[group];
-    case 0xDD: return dd[group];
+    unsigned group = modrm >> 3 & 7, low = modrm & 7;
+    switch (opcode & 7) {
+    case 0: return x87_arith_st0[group];
+    case 1: return decode_d9(group, low);
+    case 2: return group < 4 ? da[group] : group == 5 && low == 1 ? x87_fucompp : NULL;
+    case 3: return decode_db(group, low);
+    case 4: return x87_arith_sti[group];
+    case 5: return dd[group];
+    case 6: return group == 3 ? (low == 1 ? x87_fcompp : NULL) : x87_arith_sti_pop[group];
     default:
         switch (group) {
         case 0: return ffreep;
@@ -451,18 +441,32 @@ static SoftHandler *decode_registers(SoftDecode *d)
     }
 }
 
-/* Instructions whose dst is not st(0). */
-static bool decode_writes_sti(const SoftDecode *d)
+static SoftHandler *decode_handler(unsigned opcode, unsigned modrm, bool is_memory, SoftEa ea)
 {
-    unsigned group = d->modrm >> 3 & 7;
+    return is_memory ? memory_tables[opcode & 7][modrm >> 3 & 7].mem[ea]
+                     : decode_registers(opcode, modrm);
+}
+
+SoftHandler *x87_precise_handler(const SoftOp *op)
+{
+    unsigned imm = (unsigned)op->imm;
+    return decode_handler(imm >> 8 & 7, imm & 0xFF, imm & X87_IS_MEMORY, imm >> X87_EA_SHIFT & 3);
+}
+
+/* Operands as the handlers on memory want them: st(dst) is written; compares read st(src). */
+static void decode_operands(SoftDecode *d)
+{
+    unsigned group = d->modrm >> 3 & 7, low = d->modrm & 7;
+    bool is_compare = group == 2 || group == 3, to_sti = false;
     switch (d->opcode) {
-    case 0xD9: return group == 3;
+    case 0xD9: to_sti = group == 3; break;
     case 0xDC:
-    case 0xDE: return true;
-    case 0xDD: return group != 1;
-    case 0xDF: return group == 0 || group == 2 || group == 3;
-    default: return false;
+    case 0xDE: to_sti = !is_compare; break;
+    case 0xDD: to_sti = group == 0 || is_compare; break;
+    case 0xDF: to_sti = group == 0 || is_compare; break;
     }
+    d->op->dst = to_sti ? low : 0;
+    d->op->src = to_sti ? 0 : low;
 }
 
 bool soft_decode_x87(SoftDecode *d)
@@ -473,19 +477,17 @@ bool soft_decode_x87(SoftDecode *d)
         d->op->fn = d->mode & SOFT_MODE_X87 ? x87_fwait : x87_fwait_unavailable;
         return true;
     }
-    SoftHandler *handler;
-    d->op->imm = (d->opcode & 7u) << 8 | d->modrm;
-    d->op->dst = !d->is_memory && decode_writes_sti(d) ? d->modrm & 7 : 0;
-    d->op->src = d->modrm & 7;
-    if (d->is_memory) {
-        handler = memory_tables[d->opcode & 7][d->modrm >> 3 & 7].mem[d->ea];
-        if (d->operand_size == 2)
-            d->op->imm |= X87_OPERAND_16;
-    } else {
-        handler = decode_registers(d);
-    }
+    SoftHandler *handler = decode_handler(d->opcode, d->modrm, d->is_memory, d->ea);
     if (!handler)
         return false;
-    d->op->fn = d->mode & SOFT_MODE_X87 ? handler : x87_unavailable;
+    SoftHandler *live = x87_live_handler(d->opcode, d->modrm, d->is_memory, d->ea);
+    d->op->imm = (d->opcode & 7u) << 8 | d->modrm;
+    if (d->is_memory)
+        d->op->imm |= X87_IS_MEMORY | (unsigned)d->ea << X87_EA_SHIFT;
+    if (d->operand_size == 2)
+        d->op->imm |= X87_OPERAND_16;
+    if (!d->is_memory)
+        decode_operands(d);
+    d->op->fn = !(d->mode & SOFT_MODE_X87) ? x87_unavailable : live ? live : handler;
     return true;
 }

@@ -2,11 +2,13 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* How the x87 files are written. The guest's registers lie in memory; each instruction loads its
- * operands into the host's (otherwise empty) x87 stack, runs the host instruction under the guest's
- * control word, reads the status and stores the result: 80-bit values, flags and rounding are the
- * processor's own. An exception that the guest has unmasked is pending in the host's status word
- * then, and FNCLEX, which does not wait, takes it away before it could trap (X87_STATUS).
+/* How the x87 files are written. x87-live.c runs instructions straight on the host's x87 as long as
+ * no exception is unmasked. In the other files the guest's registers lie in memory; each
+ * instruction loads its operands into the host's (otherwise empty) x87 stack, runs the host
+ * instruction under the guest's control word, reads the status and stores the result: 80-bit
+ * values, flags and rounding are the processor's own. An exception that the guest has unmasked is
+ * pending in the host's status word then, and FNCLEX, which does not wait, takes it away before it
+ * could trap (X87_STATUS).
  *
  * The host's sticky flags are always a subset of the guest's: soft_fp_load_control clears them
  * wherever the guest's are cleared. */
@@ -53,6 +55,8 @@ static inline void x87_push(SoftCpu *cpu)
 /* Pointers of the last non-control instruction. op->imm is its opcode, and for FSTENV and the like
  * the operand size. */
 #define X87_OPERAND_16 0x10000u
+#define X87_IS_MEMORY 0x20000u
+#define X87_EA_SHIFT 18 /* SoftEa of the memory form */
 static inline void x87_note(SoftCpu *cpu, const SoftOp *op)
 {
     cpu->fpu.instruction = cpu->rip + op->offset;
@@ -148,6 +152,10 @@ SoftHandler x87_fcompp, x87_fucom, x87_fucomp, x87_fucompp, x87_fcomi, x87_fcomi
     x87_fucomip, x87_ftst, x87_fxam;
 /* x87-function.c: D9 F0 … D9 FF. */
 extern SoftHandler *const x87_functions[16];
+/* The handler that works on the state in memory, for a record of x87-live.c; and that of
+ * x87-live.c, or NULL. */
+SoftHandler *x87_precise_handler(const SoftOp *op);
+SoftHandler *x87_live_handler(unsigned opcode, unsigned modrm, bool is_memory, SoftEa ea);
 /* x87-control.c */
 SoftHandler x87_fldenv, x87_fnstenv, x87_frstor, x87_fnsave, x87_fldcw, x87_fnstcw, x87_fnstsw,
     x87_fnstsw_ax, x87_fnclex, x87_fninit, x87_fwait, x87_fwait_unavailable, x87_fnop;

@@ -218,6 +218,7 @@ static void G_GNUC_NO_INLINE xrstor(SoftCpu *cpu, bool wide)
     static SoftNext name(SoftCpu *cpu, SoftOp *op)                                                 \
     {                                                                                              \
         SOFT_AT(cpu, op);                                                                          \
+        soft_fp_spill(cpu);                                                                        \
         fn(cpu, wide);                                                                             \
         leave(cpu, op);                                                                            \
     }
