@@ -61,9 +61,10 @@ static bool add_drive(EngineConfig *config, const char *bundle, const Definition
 {
     const DefinitionDrive *from = &definition->drive[slot];
     MachineDrive *to = &config->config.drive[slot];
-    to->is_cdrom = from->type != DRIVE_DISK;
+    to->is_cdrom = from->type == DRIVE_CDROM;
     to->read_only = to->is_cdrom || from->read_only;
-    if (from->type == DRIVE_NONE || from->path[0] == '\0') {
+    to->is_absent = from->type == DRIVE_NONE;
+    if (to->is_absent || from->path[0] == '\0') {
         if (from->type == DRIVE_DISK) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
                         "%s/" BUNDLE_DEFINITION

@@ -373,6 +373,27 @@ static uint64_t resident_bytes(void)
     return second ? g_ascii_strtoull(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
+static GVariant *drive_stats(Machine *machine)
+{
+    GVariantBuilder drives;
+    g_variant_builder_init(&drives, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned i = 0; i < DEFINITION_MAX_DRIVES; i++) {
+        DiskStats stats;
+        if (!machine_get_drive_stats(machine, i, &stats))
+            continue;
+        g_variant_builder_open(&drives, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&drives, "{sv}", "drive", g_variant_new_uint32(i));
+        g_variant_builder_add(&drives, "{sv}", "read-bytes",
+                              g_variant_new_uint64(stats.read_bytes));
+        g_variant_builder_add(&drives, "{sv}", "written-bytes",
+                              g_variant_new_uint64(stats.written_bytes));
+        g_variant_builder_add(&drives, "{sv}", "reads", g_variant_new_uint64(stats.reads));
+        g_variant_builder_add(&drives, "{sv}", "writes", g_variant_new_uint64(stats.writes));
+        g_variant_builder_close(&drives);
+    }
+    return g_variant_builder_end(&drives);
+}
+
 static gboolean on_stats(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                          MachineObject *object)
 {
@@ -401,6 +422,7 @@ static gboolean on_stats(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
                           g_variant_new_uint64(resident_bytes()));
     g_variant_builder_add(&builder, "{sv}", "frames",
                           g_variant_new_uint64(display_frames(object->engine->display)));
+    g_variant_builder_add(&builder, "{sv}", "drives", drive_stats(machine));
     object->rate_time = now;
     object->rate_instructions = instructions;
     vitrine_dbus_machine1_complete_stats(dbus, invocation, g_variant_builder_end(&builder));

@@ -42,6 +42,8 @@ class Command(unittest.TestCase):
         os.mkdir(self.folder + "/run", 0o700)
         self.env = dict(os.environ, XDG_DATA_HOME=self.folder + "/data",
                         XDG_RUNTIME_DIR=self.folder + "/run", HOME=self.folder, LC_ALL="C.UTF-8")
+        self.env.pop("DISPLAY", None)
+        self.env.pop("WAYLAND_DISPLAY", None)
         self.iso = self.folder + "/some-os_1.0.iso"
         make_iso(self.iso)
 

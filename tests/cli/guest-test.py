@@ -44,6 +44,8 @@ class Guest(unittest.TestCase):
         os.mkdir(self.folder + "/run", 0o700)
         self.env = dict(os.environ, XDG_DATA_HOME=self.folder + "/data",
                         XDG_RUNTIME_DIR=self.folder + "/run", HOME=self.folder, LC_ALL="C.UTF-8")
+        self.env.pop("DISPLAY", None)
+        self.env.pop("WAYLAND_DISPLAY", None)
         self.iso = self.folder + "/echo.iso"
         with open(GUEST, "rb") as guest:
             make_iso(self.iso, guest.read())
@@ -173,6 +175,16 @@ class Guest(unittest.TestCase):
                 return
             time.sleep(0.1)
         self.fail(self.ctl("text", "echo"))
+
+    def test_drives_may_leave_gaps_and_are_counted(self):
+        self.ctl("create", self.iso, "--memory", "32M", "--disk", "none")
+        self.ctl("set", "echo", "drive-4.type=cdrom", "drive-4.path=" + self.iso,
+                 "drive-0.type=none")
+        self.ctl("start", "echo")
+        self.wait("READY")
+        drives = json.loads(self.ctl("stats", "echo", "--json"))["drives"]
+        self.assertEqual([d["drive"] for d in drives], [4])
+        self.assertGreater(drives[0]["read-bytes"], 2048)
 
     def test_two_machines_live_apart(self):
         self.boot()

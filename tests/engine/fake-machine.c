@@ -323,6 +323,11 @@ char *machine_dup_media(Machine *machine, unsigned drive)
     return g_strdup(machine->priv->media[drive]);
 }
 
+bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_stats)
+{
+    return false;
+}
+
 uint64_t machine_retired(const Machine *machine, unsigned id)
 {
     return 1000;

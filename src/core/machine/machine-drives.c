@@ -31,6 +31,8 @@ bool machine_drives_open(Machine *machine, GError **error)
 
     for (unsigned i = 0; i < p->config.n_drives; i++) {
         const MachineDrive *drive = &p->config.drive[i];
+        if (drive->is_absent)
+            continue;
         p->drive[i].is_cdrom = drive->is_cdrom;
         p->drive[i].read_only = drive->read_only;
         if (!drive->path) {
@@ -58,6 +60,8 @@ void machine_drives_attach(Machine *machine)
         g_autofree char *serial =
             g_strdup_printf("VT%02x%02x%02x%02x%04u", p->config.uuid[0], p->config.uuid[1],
                             p->config.uuid[2], p->config.uuid[3], i);
+        if (p->config.drive[i].is_absent)
+            continue;
         if (p->drive[i].is_cdrom)
             ahci_attach_cdrom(machine->ahci, i, p->drive[i].disk);
         else
@@ -114,4 +118,17 @@ char *machine_dup_media(Machine *machine, unsigned drive)
     char *path = g_strdup(p->drive[drive].path);
     g_rec_mutex_unlock(&p->life_lock);
     return path;
+}
+
+bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_stats)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_return_val_if_fail(drive < MACHINE_MAX_DRIVES, false);
+    g_rec_mutex_lock(&p->life_lock);
+    bool has_medium = p->drive[drive].disk != NULL;
+    if (has_medium)
+        disk_get_stats(p->drive[drive].disk, out_stats);
+    g_rec_mutex_unlock(&p->life_lock);
+    return has_medium;
 }

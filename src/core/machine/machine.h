@@ -23,6 +23,7 @@ typedef struct {
     const char *path; /* image file; NULL: an empty CD drive */
     bool is_cdrom;
     bool read_only;
+    bool is_absent; /* nothing at this port; the rest counts for nothing */
 } MachineDrive;
 
 #define MACHINE_MAX_CPUS 16
@@ -105,6 +106,8 @@ void machine_set_listener(Machine *machine, void (*callback)(void *opaque, Machi
 /* Removable media. @path NULL ejects. */
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);
 char *machine_dup_media(Machine *machine, unsigned drive); /* path or NULL */
+/* What the guest read and wrote since power-on, or since the disc went in. False: no medium. */
+bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_stats);
 
 /* What the guest wrote to the debug exit port; -1: nothing so far. */
 int machine_exit_code(const Machine *machine);
