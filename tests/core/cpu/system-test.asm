@@ -100,6 +100,15 @@ snippet map_on_fault, 64            ; #PF: notes the registers, makes the page p
     invlpg [TEST_PAGE + 0x1000]
     iretq
 
+snippet invlpg_large, 64            ; the page becomes another one
+    mov eax, [TEST_PAGE]
+    mov ebx, [TEST_PAGE + 0x5000]
+    mov dword [0x21000], 0x400087
+    invlpg [TEST_PAGE + 0x1000]
+    mov ecx, [TEST_PAGE]
+    mov edx, [TEST_PAGE + 0x5000]
+    hlt
+
 snippet single_step, 64
     pushfq
     or dword [rsp], 0x100

@@ -431,6 +431,23 @@ static void accessed_and_dirty_bits_are_set(void **test)
     assert_int_equal(peek(f, TEST_FRAMES, 4), 0x12345678);
 }
 
+static void invlpg_drops_all_of_a_large_page(void **test)
+{
+    Fixture *f = *test;
+    map_test_pages(f, 0, 0);
+    poke(f, TEST_DIRECTORY, 0x200087, 8);
+    poke(f, 0x200000, 1, 4);
+    poke(f, 0x205000, 2, 4);
+    poke(f, 0x400000, 3, 4);
+    poke(f, 0x405000, 4, 4);
+    run_in(f, SOFT_HARNESS_LONG, "invlpg_large");
+    assert_vector(f, -1);
+    assert_int_equal(f->state.gpr[0], 1);
+    assert_int_equal(f->state.gpr[3], 2);
+    assert_int_equal(f->state.gpr[1], 3);
+    assert_int_equal(f->state.gpr[2], 4);
+}
+
 static void rep_movs_stops_at_a_missing_page_and_goes_on(void **test)
 {
     Fixture *f = *test;
@@ -1009,6 +1026,7 @@ int main(void)
         TEST(page_rights_and_error_codes),
         TEST(stac_opens_user_pages_until_clac),
         TEST(accessed_and_dirty_bits_are_set),
+        TEST(invlpg_drops_all_of_a_large_page),
         TEST(rep_movs_stops_at_a_missing_page_and_goes_on),
         TEST(single_step_traps_after_the_next_instruction),
         TEST(single_step_counts_every_instruction),

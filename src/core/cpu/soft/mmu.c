@@ -47,6 +47,9 @@ struct SoftMmu {
     unsigned n_filled[SOFT_N_CONTEXTS];
     uint16_t ifill_log[SOFT_ITLB_SIZE];
     unsigned n_ifilled;
+    /* Where large pages have been met since the last whole flush; the TLBs hold them as pages of
+     * 4 KiB. One bit for each 2 MiB (1 GiB) of linear addresses, modulo 256 (64). */
+    uint64_t large[4], huge;
 };
 
 static const SoftTlbEntry tlb_empty = { .read = SOFT_TLB_NEVER, .write = SOFT_TLB_NEVER };
@@ -85,6 +88,21 @@ static void tlb_flush_all(SoftCpu *cpu)
     memset(cpu->itlb, 0, SOFT_ITLB_SIZE * sizeof(SoftItlbEntry));
     mmu->n_ifilled = 0;
     mmu->generation++;
+    memset(mmu->large, 0, sizeof mmu->large);
+    mmu->huge = 0;
+}
+
+/* Bits @shift of a large page that the walker found at @linear. */
+static void note_large_page(struct SoftMmu *mmu, uint64_t linear, unsigned shift)
+{
+    if (shift == 30) {
+        mmu->huge |= UINT64_C(1) << (linear >> 30 & 63);
+        return;
+    }
+    unsigned region = linear >> 21 & 255;
+    mmu->large[region / 64] |= UINT64_C(1) << (region % 64);
+    if (shift == 22)
+        mmu->large[region / 64] |= UINT64_C(1) << ((region ^ 1) % 64);
 }
 
 void soft_mmu_view_changed(SoftCpu *cpu)
@@ -131,6 +149,21 @@ void soft_tlb_flush(SoftCpu *cpu, bool keep_global)
     mmu->n_ifilled = 0;
 }
 
+/* Drops the 2^@shift bytes around @linear, at least 4 MiB: that is every slot. */
+static void tlb_flush_range(SoftCpu *cpu, uint64_t linear, unsigned shift)
+{
+    for (unsigned c = 0; c < SOFT_N_CONTEXTS; c++)
+        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
+            SoftTlbEntry *entry = &cpu->tlb_table[c][i];
+            uint64_t tag = entry->read != SOFT_TLB_NEVER ? entry->read : entry->write;
+            if ((tag ^ linear) >> shift == 0)
+                *entry = tlb_empty;
+        }
+    for (unsigned i = 0; i < SOFT_ITLB_SIZE; i++)
+        if ((cpu->itlb[i].tag ^ linear) >> shift == 0)
+            cpu->itlb[i].tag = 0;
+}
+
 void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
 {
     uint64_t page = linear & ~UINT64_C(0xFFF);
@@ -142,24 +175,15 @@ void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
     SoftItlbEntry *fetch = &cpu->itlb[(page >> 12) & (SOFT_ITLB_SIZE - 1)];
     if ((fetch->tag & ~UINT64_C(0xFFF)) == page)
         fetch->tag = 0;
-    /* The paging-structure caches go with any INVLPG (SDM vol. 3A §4.10.4.1). Large pages are held
-     * as 4 KiB entries, of which INVLPG must drop all: they are tagged by no size, so by
-     * generation. */
-    TableCacheEntry *table = &cpu->mmu->table[(linear >> 21) & (TABLE_CACHE_SIZE - 1)];
-    bool is_small = table->tag == (linear >> 21) + 1 && table->generation == cpu->mmu->generation;
-    cpu->mmu->generation++;
-    if (!is_small && (cpu->cr0 & CR0_PG)) {
-        for (unsigned c = 0; c < SOFT_N_CONTEXTS; c++)
-            for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-                SoftTlbEntry *entry = &cpu->tlb_table[c][i];
-                uint64_t tag = entry->read != SOFT_TLB_NEVER ? entry->read : entry->write;
-                if ((tag ^ linear) >> 30 == 0)
-                    *entry = tlb_empty;
-            }
-        for (unsigned i = 0; i < SOFT_ITLB_SIZE; i++)
-            if ((cpu->itlb[i].tag ^ linear) >> 30 == 0)
-                cpu->itlb[i].tag = 0;
-    }
+    /* The paging-structure caches go with any INVLPG (SDM vol. 3A §4.10.4.1), and of a large page
+     * all its parts. */
+    struct SoftMmu *mmu = cpu->mmu;
+    mmu->generation++;
+    unsigned region = linear >> 21 & 255;
+    if (G_UNLIKELY(mmu->huge >> (linear >> 30 & 63) & 1))
+        tlb_flush_range(cpu, linear, 30);
+    else if (G_UNLIKELY(mmu->large[region / 64] >> (region % 64) & 1))
+        tlb_flush_range(cpu, linear, 22);
 }
 
 void soft_mmu_protect_page(SoftCpu *cpu, uint64_t host_page)
@@ -296,6 +320,7 @@ static bool walk_32(SoftCpu *cpu, uint64_t linear, SoftAccess access, unsigned c
                 *out_error = ERROR_P | ERROR_RSVD;
                 return false;
             }
+            note_large_page(cpu->mmu, linear, 22);
             walk->phys = (frame & PHYS_MASK) | (linear & 0x3FFFFF);
             walk->rights = pde & (PTE_W | PTE_U | PTE_D | PTE_G);
             if (!access_allowed(cpu, walk->rights, access, context)) {
@@ -402,6 +427,8 @@ static bool walk_64(SoftCpu *cpu, uint64_t linear, SoftAccess access, unsigned c
                 continue;
             }
             uint64_t size_mask = (UINT64_C(1) << shift) - 1;
+            if (shift > 12)
+                note_large_page(cpu->mmu, linear, shift);
             walk->phys = (entry & PAGE_FRAME & ~size_mask) | (linear & size_mask);
             walk->rights = rights | (entry & (PTE_D | PTE_G));
             if (!access_allowed(cpu, walk->rights, access, context)) {
