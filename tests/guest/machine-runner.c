@@ -27,7 +27,7 @@ typedef struct {
     char **cdroms, **disks;
     char *kernel, *initrd, *append, *firmware;
     int timeout_s;
-    char *until_serial, *until_debug, *until_text, *marks;
+    char *until_serial, *until_debug, *until_text, *marks, *screenshot;
     gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text;
     gint64 max_instructions;
     /* what happens; under lock */
@@ -173,7 +173,31 @@ static void print_end(Runner *r, int status, double wall_s, double cpu_s, uint64
             clock_now_ns(r->machine->clock) / 1e9);
 }
 
-static bool fill_config(Runner *r, MachineConfig *config)
+/* The picture as a portable pixmap. */
+static void write_screenshot(Runner *r)
+{
+    VgaSurface surface;
+    VgaRect rects[VGA_MAX_RECTS];
+    FILE *file = fopen(r->screenshot, "wb");
+
+    vga_refresh(r->machine->vga, &surface, rects);
+    if (!file || !surface.ram) {
+        fprintf(stderr, "machine-runner: no screenshot\n");
+        return;
+    }
+    fprintf(file, "P6 %u %u 255\n", surface.width, surface.height);
+    for (unsigned y = 0; y < surface.height; y++) {
+        const uint8_t *pixel = surface.ram->host + surface.offset + (size_t)y * surface.stride;
+        for (unsigned x = 0; x < surface.width; x++, pixel += 4) {
+            fputc(pixel[2], file);
+            fputc(pixel[1], file);
+            fputc(pixel[0], file);
+        }
+    }
+    fclose(file);
+}
+
+static void fill_config(Runner *r, MachineConfig *config)
 {
     *config = (MachineConfig){
         .name = "runner",
@@ -194,7 +218,6 @@ static bool fill_config(Runner *r, MachineConfig *config)
         config->drive[config->n_drives++] = (MachineDrive){ .path = *disk };
     for (char **disc = r->cdroms; disc && *disc && config->n_drives < MACHINE_MAX_DRIVES; disc++)
         config->drive[config->n_drives++] = (MachineDrive){ .path = *disc, .is_cdrom = true };
-    return true;
 }
 
 static int run(Runner *r)
@@ -219,6 +242,8 @@ static int run(Runner *r)
     else
         fprintf(stderr, "machine-runner: %s\n", error->message);
     machine_pause(r->machine);
+    if (r->screenshot)
+        write_screenshot(r);
     print_end(r, status, (g_get_monotonic_time() - begin) / 1e6, cpu_seconds() - cpu_begin,
               instructions(r));
     machine_free(r->machine);
@@ -253,6 +278,7 @@ int main(int argc, char **argv)
         { "stop-on-port", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &r.debug_exit, NULL, NULL },
         { "show-text", 0, 0, G_OPTION_ARG_NONE, &r.show_text, "Print the text screen at the end",
           NULL },
+        { "screenshot", 0, 0, G_OPTION_ARG_FILENAME, &r.screenshot, "Picture at the end", "PPM" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &r.quiet, "Print the last line only", NULL },
         { NULL }
     };
