@@ -64,7 +64,8 @@ static void operand_size_follows_mode_and_prefix(void **state)
     CpuState s;
     RUN(*state, &s, SOFT_HARNESS_PROTECTED, "\xB8\x78\x56\x34\x12\x66\xB8\x00\x00");
     assert_int_equal(s.gpr[0], 0x12340000);
-    run_at(*state, &s, SOFT_HARNESS_REAL, 0x2000, "\x66\xB8\x78\x56\x34\x12\xB8\x00\x00\xF4", 10);
+    run_at(*state, &s, SOFT_HARNESS_REAL, SOFT_HARNESS_REAL_CODE,
+           "\x66\xB8\x78\x56\x34\x12\xB8\x00\x00\xF4", 10);
     assert_int_equal(s.gpr[0], 0x12340000);
 }
 
@@ -84,7 +85,8 @@ static void addresses_of_16_bits_wrap(void **state)
     uint8_t *ram = soft_harness_ram(*state);
     ram[0x0010] = 0x5A;
     /* mov bx, 0xFFF0; mov si, 0x20; mov al, [bx + si] */
-    run_at(*state, &s, SOFT_HARNESS_REAL, 0x2000, "\xBB\xF0\xFF\xBE\x20\x00\x8A\x00\xF4", 9);
+    run_at(*state, &s, SOFT_HARNESS_REAL, SOFT_HARNESS_REAL_CODE,
+           "\xBB\xF0\xFF\xBE\x20\x00\x8A\x00\xF4", 9);
     assert_int_equal(s.gpr[0] & 0xFF, 0x5A);
 }
 
@@ -94,8 +96,8 @@ static void bp_addresses_the_stack_segment(void **state)
     uint8_t *ram = soft_harness_ram(*state);
     ram[0x30010] = 0x77;
     ram[0x00010] = 0x11;
-    soft_harness_put(*state, 0x2000, "\x8A\x46\x00\x3E\x8A\x66\x00\xF4", 8);
-    soft_harness_init_state(*state, &s, SOFT_HARNESS_REAL, 0x2000);
+    soft_harness_put(*state, SOFT_HARNESS_REAL_CODE, "\x8A\x46\x00\x3E\x8A\x66\x00\xF4", 8);
+    soft_harness_init_state(*state, &s, SOFT_HARNESS_REAL, SOFT_HARNESS_REAL_CODE);
     s.segment[CPU_SS].base = 0x30000;
     s.segment[CPU_SS].selector = 0x3000;
     s.gpr[5] = 0x10;
@@ -160,12 +162,12 @@ static void a_limit_inside_an_instruction_faults(void **state)
 static void branches_of_16_bits_wrap(void **state)
 {
     CpuState s;
-    soft_harness_put(*state, 0xFFF0, "\xE9\x1D\x20", 3); /* to 0x2010 */
-    soft_harness_put(*state, 0x2010, "\xB0\x21\xF4", 3);
+    soft_harness_put(*state, 0xFFF0, "\xE9\x1D\x78", 3); /* to 0x7810 */
+    soft_harness_put(*state, 0x7810, "\xB0\x21\xF4", 3);
     soft_harness_init_state(*state, &s, SOFT_HARNESS_REAL, 0xFFF0);
     soft_harness_run(*state, &s);
     assert_int_equal(s.gpr[0] & 0xFF, 0x21);
-    assert_int_equal(s.rip, 0x2013);
+    assert_int_equal(s.rip, 0x7813);
 }
 
 int main(void)

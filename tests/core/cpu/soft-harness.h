@@ -18,7 +18,8 @@ enum {
     SOFT_HARNESS_TSS = 0x3000, /* 64-bit TSS, RSP0 = SOFT_HARNESS_STACK0; I/O bitmap: all allowed */
     SOFT_HARNESS_IDT32 = 0x7000, /* the same for protected mode */
     SOFT_HARNESS_VECTORS = 0x6000,
-    SOFT_HARNESS_PML4 = 0x8000, /* 0-1 GiB to itself in 2 MiB pages, present, writable, user */
+    SOFT_HARNESS_REAL_CODE = 0x7800, /* to 0x7FFF: for code that real mode can reach */
+    SOFT_HARNESS_PML4 = 0x8000,      /* 0-1 GiB to itself in 2 MiB pages, present, writable, user */
     SOFT_HARNESS_STACK0 = 0xF000,
     SOFT_HARNESS_FREE = 0x10000,
 };

@@ -89,6 +89,8 @@ static SoftNext mov_store_absolute(SoftCpu *cpu, SoftOp *op)
     SOFT_NEXT_STORED(cpu, op);
 }
 
+typedef int16_t IntSigned2 __attribute__((aligned(1), may_alias));
+typedef int32_t IntSigned4 __attribute__((aligned(1), may_alias));
 /* MOVZX and MOVSX: name, size of the destination, type and size of the source. */
 #define EXTEND_MEMORY(EA, N, S, TYPE, FROM)                                                        \
     INT_FAST N##_rm_##EA##_##S##_##FROM(SoftCpu *cpu, SoftOp *op)                                  \
@@ -115,13 +117,13 @@ static SoftNext mov_store_absolute(SoftCpu *cpu, SoftOp *op)
     INT_FOR_EA(EXTEND_MEMORY, N, S, TYPE, FROM)
 EXTEND(movzx, 2, uint8_t, 1)
 EXTEND(movzx, 4, uint8_t, 1) /* to 64 bits alike */
-EXTEND(movzx, 4, uint16_t, 2)
+EXTEND(movzx, 4, IntUnaligned2, 2)
 EXTEND(movsx, 2, int8_t, 1)
 EXTEND(movsx, 4, int8_t, 1)
 EXTEND(movsx, 8, int8_t, 1)
-EXTEND(movsx, 4, int16_t, 2)
-EXTEND(movsx, 8, int16_t, 2)
-EXTEND(movsx, 8, int32_t, 4)
+EXTEND(movsx, 4, IntSigned2, 2)
+EXTEND(movsx, 8, IntSigned2, 2)
+EXTEND(movsx, 8, IntSigned4, 4)
 #define EXTEND_ROW(N, S, FROM)                                                                     \
     {                                                                                              \
         N##_rr_##S##_##FROM, N##_rm_b_##S##_##FROM, N##_rm_bi_##S##_##FROM, N##_rm_g_##S##_##FROM  \

@@ -19,11 +19,14 @@
 #define INT_SLOW static __attribute__((noinline, cold)) SoftNext
 #define INT_INLINE static inline __attribute__((always_inline))
 
-/* By operand size in bytes. */
+/* By operand size in bytes. Guest memory is as aligned as the guest likes. */
+typedef uint16_t IntUnaligned2 __attribute__((aligned(1), may_alias));
+typedef uint32_t IntUnaligned4 __attribute__((aligned(1), may_alias));
+typedef uint64_t IntUnaligned8 __attribute__((aligned(1), may_alias));
 #define INT_TYPE_1 uint8_t
-#define INT_TYPE_2 uint16_t
-#define INT_TYPE_4 uint32_t
-#define INT_TYPE_8 uint64_t
+#define INT_TYPE_2 IntUnaligned2
+#define INT_TYPE_4 IntUnaligned4
+#define INT_TYPE_8 IntUnaligned8
 #define INT_SIGNED_1 int8_t
 #define INT_SIGNED_2 int16_t
 #define INT_SIGNED_4 int32_t

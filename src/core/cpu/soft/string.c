@@ -191,9 +191,9 @@ static uint64_t string_element(const uint8_t *bytes, uint64_t i, unsigned size)
 {
     switch (size) {
     case 1: return bytes[i];
-    case 2: return ((const uint16_t *)bytes)[i];
-    case 4: return ((const uint32_t *)bytes)[i];
-    default: return ((const uint64_t *)bytes)[i];
+    case 2: return ((const IntUnaligned2 *)bytes)[i];
+    case 4: return ((const IntUnaligned4 *)bytes)[i];
+    default: return ((const IntUnaligned8 *)bytes)[i];
     }
 }
 
