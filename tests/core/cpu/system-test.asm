@@ -235,6 +235,18 @@ snippet halt_then, 64
     mov ebx, 0x55
     hlt
 
+snippet sti_shadow, 64
+    sti
+    mov ebx, 1
+    mov ecx, 1
+    hlt
+
+snippet mov_ss_shadow, 32
+    mov ss, ax
+    mov esp, 0x38000
+    mov ecx, 1
+    hlt
+
 snippet fsgsbase, 64
     mov rax, 0x123456789000
     wrgsbase rax

@@ -47,6 +47,7 @@ typedef struct {
     SoftHarness *harness;
     uint8_t *ram;
     GBytes *image;
+    CpuBoard board; /* the harness's, with interrupts */
     CpuState state;
 } Fixture;
 
@@ -325,6 +326,64 @@ static void halt_is_ended_by_nmi(void **test)
     assert_vector(f, X86_NMI);
     assert_int_equal(frame64(f, 0, false), address_of(f, "halt_then") + 2);
     assert_true(f->state.nmi_blocked);
+}
+
+/* The next interrupt that the board has for the CPU. */
+static int pending_vector = -1;
+
+static int acknowledge_pending(void *opaque, unsigned id)
+{
+    int vector = pending_vector;
+    pending_vector = -1;
+    return vector;
+}
+
+static void raise_interrupt(Fixture *f, int vector)
+{
+    Vcpu *vcpu = soft_harness_vcpu(f->harness);
+    f->board = *vcpu->board;
+    f->board.acknowledge = acknowledge_pending;
+    vcpu->board = &f->board;
+    pending_vector = vector;
+    vcpu_signal(vcpu, VCPU_SIGNAL_INTERRUPT);
+}
+
+static void interrupt_waits_for_the_instruction_after_sti(void **test)
+{
+    Fixture *f = *test;
+    start(f, SOFT_HARNESS_LONG, "sti_shadow");
+    f->state.gpr[3] = f->state.gpr[1] = 0;
+    raise_interrupt(f, 0x60);
+    run(f);
+    assert_vector(f, 0x60);
+    assert_int_equal(f->state.gpr[3], 1);
+    assert_int_equal(f->state.gpr[1], 0);
+    assert_true(frame64(f, 2, false) & RFLAGS_IF);
+}
+
+static void interrupt_ends_a_halt_right_after_sti(void **test)
+{
+    Fixture *f = *test;
+    start(f, SOFT_HARNESS_LONG, "halt_then");
+    raise_interrupt(f, 0x61);
+    run(f);
+    assert_vector(f, 0x61);
+    assert_int_equal(frame64(f, 0, false), address_of(f, "halt_then") + 2);
+}
+
+static void interrupt_waits_for_the_instruction_after_mov_ss(void **test)
+{
+    Fixture *f = *test;
+    start(f, SOFT_HARNESS_PROTECTED, "mov_ss_shadow");
+    f->state.gpr[0] = SOFT_HARNESS_DATA;
+    f->state.gpr[1] = 0;
+    f->state.rflags |= RFLAGS_IF;
+    f->state.interrupt_shadow = true; /* the one of a STI before */
+    raise_interrupt(f, 0x62);
+    run(f);
+    assert_vector(f, 0x62);
+    assert_int_equal(f->state.gpr[4], USER_STACK - 12);
+    assert_int_equal(f->state.gpr[1], 0);
 }
 
 static void iret_enters_compatibility_mode(void **test)
@@ -1022,6 +1081,9 @@ int main(void)
         TEST(user_may_not_do_what_is_the_kernels),
         TEST(user_fault_saves_ring_3),
         TEST(halt_is_ended_by_nmi),
+        TEST(interrupt_waits_for_the_instruction_after_sti),
+        TEST(interrupt_ends_a_halt_right_after_sti),
+        TEST(interrupt_waits_for_the_instruction_after_mov_ss),
         TEST(iret_enters_compatibility_mode),
         TEST(page_rights_and_error_codes),
         TEST(stac_opens_user_pages_until_clac),

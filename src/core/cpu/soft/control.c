@@ -220,13 +220,14 @@ SoftNext soft_op_cli(SoftCpu *cpu, SoftOp *op)
 }
 
 /* Interrupts are taken at block ends only; so the shadow of one instruction needs care only when
- * one is waiting. */
+ * one is waiting already, or may come before an instruction that is not in this block. */
 SoftNext soft_op_sti(SoftCpu *cpu, SoftOp *op)
 {
     require_iopl(cpu, op);
     if (!(cpu->rflags & RFLAGS_IF)) {
         cpu->rflags |= RFLAGS_IF;
-        if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
+        bool waits = __atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST);
+        if (G_UNLIKELY(waits || op[1].fn == soft_op_fallthrough)) {
             cpu->shadow = true;
             soft_request_attention(cpu);
             SOFT_END_BLOCK(cpu, op);
