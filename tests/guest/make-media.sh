@@ -20,19 +20,20 @@ list_targets() {
     done
 }
 
+main() { # read whole before it runs: the file may change meanwhile
 [ "${1:-}" = list ] && { list_targets; exit 0; }
 [ $# -eq 2 ] || { echo "usage: make-media.sh TARGET OUTDIR | list" >&2; exit 2; }
 target=$1 outdir=$2
 recipe=$here/media/$target.sh
 [ -f "$recipe" ] && [ "$target" != lib ] || { echo "make-media: no such target: $target. There are:" >&2; list_targets >&2; exit 2; }
 
+mkdir -p "$cache/deb" "$outdir"
+exec 9>"$cache/$target.lock"
+flock 9 # two at once would make the same thing twice
+
 # A recipe sets `packages` (what goes in) and `results` (files it makes) and defines make_it, which runs in an empty folder.
 packages= results=
 . "$recipe"
-
-mkdir -p "$cache" "$outdir"
-exec 9>"$cache/lock"
-flock 9 # two builds of one thing at once would fetch everything twice
 
 key=$( { cat "$here/media/lib.sh" "$recipe" ${sources:-}; for p in $packages; do echo "$p $(package_version "$p")"; done; } |
        sha256sum | cut -c1-16)
@@ -62,3 +63,6 @@ for file in $results; do
     *) ln -f "$made/$file" "$outdir/$file" 2>/dev/null || cp --remove-destination "$made/$file" "$outdir/$file" ;;
     esac
 done
+}
+
+main "$@"

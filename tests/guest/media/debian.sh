@@ -6,6 +6,16 @@ results=debian.qcow2
 size_mib=1536
 start_mib=1
 
+# write_partition_table DISK: one bootable Linux partition from start_mib to the end.
+write_partition_table() {
+    local start=$((start_mib * 2048)) length=$(((size_mib - start_mib) * 2048)) n entry='\x80\xfe\xff\xff\x83\xfe\xff\xff'
+    for n in $start $length; do
+        entry+=$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((n & 255)) $((n >> 8 & 255)) $((n >> 16 & 255)) $((n >> 24 & 255)))
+    done
+    printf "$entry" | dd of="$1" bs=1 seek=446 conv=notrunc status=none
+    printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+}
+
 # GRUB for BIOS without a mount: its first sector, and the rest in the gap before the first partition, where the first sector
 # looks for it. Everything it needs is in the image, so /boot/grub holds only the menu.
 install_grub() {
@@ -21,6 +31,7 @@ install_grub() {
 # Runs with the new system in $1, as root or as what looks like root.
 cat_hook() {
     cat <<'END'
+#!/bin/sh
 set -e
 echo vitrine >"$1/etc/hostname"
 printf '127.0.0.1 localhost vitrine\n' >"$1/etc/hosts"
@@ -34,11 +45,11 @@ mkdir -p "$1/boot/grub"
 cat >"$1/boot/grub/grub.cfg" <<MENU
 set timeout=1
 menuentry "Debian" {
-    linux /vmlinuz root=/dev/sda1 ro quiet console=ttyS0 console=tty0
+    linux /vmlinuz root=/dev/sda1 ro quiet nomodeset console=ttyS0 console=tty0
     initrd /initrd.img
 }
-menuentry "Debian (rescue)" {
-    linux /vmlinuz root=/dev/sda1 ro single console=ttyS0 console=tty0
+menuentry "Debian (graphics)" {
+    linux /vmlinuz root=/dev/sda1 ro console=ttyS0 console=tty0
     initrd /initrd.img
 }
 MENU
@@ -46,14 +57,28 @@ rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*_* "$1"/usr/share/doc/* 
 END
 }
 
+# pack_hook DISK: the file system, without what is mounted into it (/proc). A copy is made as mke2fs cannot leave things out.
+pack_hook() {
+    cat <<END
+#!/bin/sh
+set -e
+export PATH=$PATH
+copy=\$(mktemp -d)
+trap 'rm -rf "\$copy"' EXIT
+cp -ax "\$1/." "\$copy/"
+mke2fs -q -t ext4 -L root -E offset=$((start_mib << 20)) -d "\$copy" "$1" $((size_mib - start_mib))M
+END
+}
+
 make_it() {
-    need mmdebstrap mmdebstrap mke2fs e2fsprogs sfdisk fdisk qemu-img qemu-utils grub-mkimage grub-common
+    need mmdebstrap mmdebstrap mke2fs e2fsprogs qemu-img qemu-utils grub-mkimage grub-common
     local disk=$PWD/debian.raw
     truncate -s ${size_mib}M "$disk"
     chmod 666 "$disk"
-    echo "${start_mib}MiB,,L,*" | quietly sfdisk --label dos "$disk"
+    write_partition_table "$disk"
     cat_hook >hook
-    chmod 755 hook
+    pack_hook "$disk" >pack
+    chmod 755 hook pack
     # The initial RAM disk gets what this board needs, or a software CPU unpacks drivers for a minute.
     printf 'MODULES=list\nCOMPRESS=lz4\nCOMPRESSLEVEL=1\n' >initramfs.conf
     printf 'ahci\nsd_mod\next4\ncrc32c_generic\n' >modules
@@ -64,7 +89,7 @@ make_it() {
         --essential-hook="copy-in modules /etc/initramfs-tools" \
         --essential-hook="cp $PWD/initramfs.conf \"\$1/etc/initramfs-tools/conf.d/vitrine\"" \
         --customize-hook="$PWD/hook" \
-        --customize-hook="mke2fs -q -t ext4 -L root -E offset=$((start_mib << 20)) -d \"\$1\" $disk $((size_mib - start_mib))M" \
+        --customize-hook="$PWD/pack" \
         --format=null bookworm /dev/null
     install_grub "$disk"
     quietly qemu-img convert -O qcow2 "$disk" debian.qcow2

@@ -46,12 +46,17 @@ apt_options() {
     esac
 }
 
-# Lists are fetched when there are none, or when they name a version that the archive no longer has.
+# Lists are fetched when there are none, or when they name a version that the archive no longer has. One list of several may
+# fail (a mirror that is just being updated): the caller sees whether what came is enough.
 apt_update() {
     case $1 in
-    *:i386) quietly apt-get $(apt_options "$1") -qq update ;;
-    *) if [ "$(id -u)" -eq 0 ]; then quietly apt-get -qq update; else die "the package lists are stale: run “sudo apt-get update”"; fi ;;
-    esac || die "the package lists cannot be fetched; is there a network?"
+    *:i386) apt-get $(apt_options "$1") -qq update >"$cache/apt.log" 2>&1 || true ;;
+    *) if [ "$(id -u)" -eq 0 ]; then
+            apt-get -qq update >"$cache/apt.log" 2>&1 || true
+        else
+            say "the package lists are stale; if this fails, run “sudo apt-get update”"
+        fi ;;
+    esac
 }
 
 apt_candidate() {
@@ -76,7 +81,8 @@ package_version() {
     fi
     local version
     version=$(apt_candidate "$1") || { [ -f "$known" ] && cat "$known" && return; } ||
-        { apt_update "$1" && version=$(apt_candidate "$1"); } || die "Debian has no package ${1%:*} that apt knows of"
+        { apt_update "$1" && version=$(apt_candidate "$1"); } ||
+        die "apt knows no package ${1%:*}; is there a network? $(tail -1 "$cache/apt.log" 2>/dev/null)"
     mkdir -p "$cache/deb"
     echo "$version" | tee "$known"
 }
@@ -94,6 +100,8 @@ package_dir() {
     local version dir
     version=$(package_version "$1")
     dir=$cache/deb/$1=$version
+    exec 8>"$cache/deb.lock"
+    flock 8
     if [ ! -d "$dir" ]; then
         local part
         part=$(mktemp -d "$cache/deb/part-XXXXXX")
@@ -108,6 +116,7 @@ package_dir() {
         mv "$part/files" "$dir"
         rm -rf "$part"
     fi
+    exec 8>&-
     echo "$dir"
 }
 

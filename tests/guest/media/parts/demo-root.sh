@@ -38,8 +38,9 @@ cat <<MOTD
 
   Welcome to Vitrine.
 
-  This is a small Linux $(uname -r) ($(uname -m)) on $(grep -c ^processor /proc/cpuinfo) processor(s) with $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory,
-  inside a machine of its own. Nothing here can touch your computer.
+  This is a small Linux ($(uname -r)) with $(grep -c ^processor /proc/cpuinfo) processor(s) and
+  $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory, in a machine of its own.
+  Nothing here can touch your computer.
 
   Try:  uname -a    cat /proc/cpuinfo    top    vi /etc/motd    poweroff
 
