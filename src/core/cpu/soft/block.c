@@ -13,7 +13,7 @@
 #include "core/cpu/soft/soft-machine.h"
 #include <sys/mman.h>
 
-#define ARENA_SIZE (UINT64_C(24) << 20)
+#define ARENA_SIZE (UINT64_C(10) << 20)
 #define HASH_SIZE 32768
 #define PAGE_HASH_SIZE 4096
 /* Stores beside the code of a page before the page's code is dropped for their sake. */
