@@ -3,6 +3,7 @@
 #include "core/cpu/soft/fp.h"
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/simd.h"
+#include "core/cpu/soft/soft-machine.h"
 
 /* Host --------------------------------------------------------------------------------------- */
 
@@ -110,8 +111,11 @@ void soft_fp_signal_error(SoftCpu *cpu)
     if (cpu->cr0 & CR0_NE || cpu->fpu.error_signalled)
         return;
     cpu->fpu.error_signalled = true;
-    if (board->x87_error)
+    if (board->x87_error) {
+        soft_guest_leave(cpu);
         board->x87_error(board->opaque, cpu->vcpu.id);
+        soft_guest_enter(cpu);
+    }
     soft_request_attention(cpu);
 }
 

@@ -123,7 +123,7 @@ static bool write_apic_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     bool ok = board->apic_write_msr(board->opaque, cpu->vcpu.id, msr, value);
     soft_guest_enter(cpu);
     if (ok && msr == MSR_APIC_BASE)
-        soft_tlb_flush(cpu, false); /* its page may have moved */
+        soft_mmu_view_changed(cpu); /* its page may have moved */
     return ok;
 }
 

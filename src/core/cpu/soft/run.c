@@ -196,9 +196,11 @@ static void refill_budget(SoftCpu *cpu)
     int64_t budget = BUDGET_UNLIMITED;
     if (clock_kind(board->clock) == CLOCK_DETERMINISTIC) {
         soft_sync_clock(cpu);
+        soft_guest_leave(cpu);
         g_rec_mutex_lock(board->lock);
         uint64_t now = clock_now_ns(board->clock), next = clock_next_deadline_ns(board->clock);
         g_rec_mutex_unlock(board->lock);
+        soft_guest_enter(cpu);
         budget = (int64_t)MIN(next > now ? next - now : 1, UINT64_C(10000000));
     }
     cpu->retired_base = retired_now(cpu);
