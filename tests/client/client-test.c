@@ -46,7 +46,8 @@ static void stop_all(void)
 static int tear_down(void **state)
 {
     stop_all();
-    g_autofree char *command = g_strdup_printf("rm -rf '%s' '%s'", bundle_default_root(), folder);
+    g_autofree char *root = bundle_default_root();
+    g_autofree char *command = g_strdup_printf("rm -rf '%s' '%s'", root, folder);
     g_clear_pointer(&folder, g_free);
     return system(command);
 }

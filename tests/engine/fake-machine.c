@@ -242,6 +242,7 @@ void machine_free(Machine *machine)
     if (!machine)
         return;
     clock_free(machine->clock);
+    g_rec_mutex_clear(&machine->lock);
     char_backend_free(machine->serial);
     ram_free(machine->vga->ram);
     g_string_free(machine->vga->text, TRUE);
