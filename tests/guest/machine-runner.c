@@ -28,7 +28,8 @@ typedef struct {
     char *kernel, *initrd, *append, *firmware;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
-    gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text;
+    gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
+        press_power;
     gint64 max_instructions;
     /* what happens; under lock */
     GMutex lock;
@@ -127,6 +128,7 @@ static bool wanted_came(Runner *r)
 static int wait_for_end(Runner *r)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)r->timeout_s * G_USEC_PER_SEC;
+    bool pressed = false;
 
     for (;;) {
         g_usleep(POLL_MS * 1000);
@@ -136,8 +138,12 @@ static int wait_for_end(Runner *r)
         if (off)
             return machine_exit_code(r->machine) < 0 ? EXIT_OFF
                                                      : machine_exit_code(r->machine) << 1 | 1;
-        if (wanted_came(r))
-            return EXIT_OFF;
+        if (!pressed && wanted_came(r)) {
+            if (!r->press_power)
+                return EXIT_OFF;
+            machine_press_power_button(r->machine);
+            pressed = true;
+        }
         if (reset || machine_state(r->machine) == MACHINE_FAILED ||
             machine_state(r->machine) == MACHINE_PAUSED_PROBLEM)
             return EXIT_GUEST_FAILED;
@@ -279,6 +285,8 @@ int main(int argc, char **argv)
         { "show-text", 0, 0, G_OPTION_ARG_NONE, &r.show_text, "Print the text screen at the end",
           NULL },
         { "screenshot", 0, 0, G_OPTION_ARG_FILENAME, &r.screenshot, "Picture at the end", "PPM" },
+        { "press-power", 0, 0, G_OPTION_ARG_NONE, &r.press_power,
+          "After what was waited for, press the power button and wait for the end", NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &r.quiet, "Print the last line only", NULL },
         { NULL }
     };

@@ -24,6 +24,10 @@ enum {
 static const uint16_t rcba_interrupt_route[7] = { 0x3150, 0x314C, 0x3148, 0x3146,
                                                   0x3144, 0x3142, 0x3140 };
 #define ROUTE_DEFAULT 0x3210
+/* The strap that says "no reboot" is on: there is no watchdog here, and drivers see that
+ * (§10.1.75). */
+#define RCBA_GCS 0x3410
+#define GCS_NO_REBOOT 0x20
 #define FIRST_INTERNAL_SLOT 25
 
 /* Window offsets: port numbers, and the chipset registers from WINDOW_RCBA on. */
@@ -213,6 +217,7 @@ static void lpc_write(Device *dev, uint64_t offset, unsigned size, uint64_t valu
     if (offset >= WINDOW_RCBA) {
         for (unsigned i = 0; i < size && offset - WINDOW_RCBA + i < RCBA_SIZE; i++)
             lpc->rcba[offset - WINDOW_RCBA + i] = value >> (8 * i);
+        lpc->rcba[RCBA_GCS] |= GCS_NO_REBOOT;
         update_interrupts(lpc);
         return;
     }
@@ -245,6 +250,7 @@ static void lpc_reset(Device *dev)
         lpc->rcba[rcba_interrupt_route[i]] = ROUTE_DEFAULT & 0xFF;
         lpc->rcba[rcba_interrupt_route[i] + 1] = ROUTE_DEFAULT >> 8;
     }
+    lpc->rcba[RCBA_GCS] = GCS_NO_REBOOT;
     lpc->apm[0] = lpc->apm[1] = 0;
     lpc->port_92 = lpc->reset_control = 0;
     lpc->ferr = false;

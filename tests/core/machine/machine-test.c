@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/machine/machine.h"
+#include "core/machine/machine-private.h"
 #include <gio/gio.h>
 #include <string.h>
 #include <unistd.h>
@@ -325,6 +325,21 @@ static void a_cpu_that_fails_says_why(void **state)
     start(f);
 }
 
+static void a_full_host_disk_pauses_until_resumed(void **state)
+{
+    Fixture *f = *state;
+
+    start(f);
+    machine_report(f->machine, REQUEST_PROBLEM, g_strdup("disk-0.qcow2 could not be written"));
+    wait_for_state(f, MACHINE_PAUSED_PROBLEM);
+    g_autofree char *problem = machine_dup_problem(f->machine);
+    assert_string_equal(problem, "disk-0.qcow2 could not be written");
+    machine_resume(f->machine);
+    assert_int_equal(machine_state(f->machine), MACHINE_RUNNING);
+    assert_null(machine_dup_problem(f->machine));
+    run_guest(guest_opens_shadow);
+}
+
 static void life_cycle_calls_hold_in_any_order(void **state)
 {
     Fixture *f = *state;
@@ -531,6 +546,7 @@ int main(void)
         TEST(triple_fault_resets),
         TEST(sleep_state_5_powers_off),
         TEST(a_cpu_that_fails_says_why),
+        TEST(a_full_host_disk_pauses_until_resumed),
         TEST(life_cycle_calls_hold_in_any_order),
         cmocka_unit_test(what_cannot_be_built_is_refused_with_the_reason),
         TEST(discs_change_while_it_runs),
