@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright the Vitrine developers
+"""Operating systems on the whole machine, driven as a person at vitrinectl drives them.
+
+    guest-test.py VITRINECTL GUEST     boots one row of the table at the end, and does what its function says
+    guest-test.py VITRINECTL list      names them
+
+A failure prints the guest's text screen, its serial port and the engine's log. With VITRINE_SHOTS=FOLDER
+the photographs that a test takes are left there, to be looked at."""
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT_PASSWORD = "vitrine"
+PATIENCE = 180  # seconds for one step: tests share their processors with others
+
+
+class Failure(Exception):
+    pass
+
+
+class Picture:
+    """A PNG as vitrinectl writes it: eight bits a channel, red green blue and perhaps alpha."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            data = file.read()
+        self.width, self.height, depth, kind = struct.unpack(">IIBB", data[16:26])
+        if depth != 8 or kind not in (2, 6):
+            raise Failure(f"{path}: an unexpected kind of PNG ({depth} bits, type {kind})")
+        packed, at = b"", 8
+        while at < len(data):
+            length, name = struct.unpack(">I4s", data[at:at + 8])
+            if name == b"IDAT":
+                packed += data[at + 8:at + 8 + length]
+            at += 12 + length
+        self.step = 3 if kind == 2 else 4
+        self.rows = self._unfilter(zlib.decompress(packed), self.step, self.width * self.step)
+
+    @staticmethod
+    def _unfilter(data, step, length):
+        rows, above = [], bytes(length)
+        for start in range(0, len(data), length + 1):
+            kind, row = data[start], bytearray(data[start + 1:start + 1 + length])
+            for i in range(length if kind else 0):
+                left = row[i - step] if i >= step else 0
+                corner = above[i - step] if i >= step else 0
+                up = above[i]
+                if kind == 4:
+                    nearest = left + up - corner
+                    a, b, c = abs(nearest - left), abs(nearest - up), abs(nearest - corner)
+                    guess = left if a <= b and a <= c else up if b <= c else corner
+                else:
+                    guess = (0, left, up, (left + up) // 2)[kind]
+                row[i] = (row[i] + guess) & 255
+            above = bytes(row)
+            rows.append(above)
+        return rows
+
+    def colours(self):
+        return len({row[i:i + 3] for row in set(self.rows) for i in range(0, len(row), self.step)})
+
+    def lines_unlike(self, other, height=16):
+        """The text lines in which two pictures of one size differ."""
+        if (self.width, self.height) != (other.width, other.height):
+            raise Failure("the screen has changed its size")
+        return sorted({y // height for y in range(self.height) if self.rows[y] != other.rows[y]})
+
+
+class Guest:
+    """A machine of its own, in folders of its own."""
+
+    def __init__(self, name, medium, memory="256M", cpus=1):
+        self.name, self.n_shots = name, 0
+        self.folder = tempfile.mkdtemp(prefix="vguest-")
+        os.mkdir(self.folder + "/run", 0o700)
+        self.env = dict(os.environ, XDG_DATA_HOME=self.folder + "/data",
+                        XDG_RUNTIME_DIR=self.folder + "/run", LC_ALL="C.UTF-8")
+        self.medium = self._make_medium(medium)
+        self.ctl("create", self.medium, "--name", name, "--memory", memory, "--cpus", str(cpus),
+                 "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", "none"]))
+
+    def _make_medium(self, medium):
+        target = medium.split(".")[0]
+        result = subprocess.run([HERE + "/make-media.sh", target, self.folder], text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if result.returncode:
+            raise Failure(f"{medium} cannot be made:\n{result.stdout}")
+        return f"{self.folder}/{medium}"
+
+    def try_ctl(self, *args, timeout=PATIENCE):
+        return subprocess.run([VITRINECTL, *args], env=self.env, stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, timeout=timeout)
+
+    def ctl(self, *args, timeout=PATIENCE):
+        result = self.try_ctl(*args, timeout=timeout)
+        if result.returncode:
+            raise Failure(f"vitrinectl {' '.join(args)}: {result.stderr or result.returncode}")
+        return result.stdout
+
+    def start(self):
+        self.ctl("start", self.name, "--headless")
+
+    def wait(self, regex, patience=PATIENCE):
+        """Until the text screen or the serial port has shown @regex."""
+        self.ctl("wait", self.name, "--for", "text:" + regex, "--timeout", str(patience),
+                 timeout=patience + 30)
+
+    def wait_until(self, what, condition, patience=PATIENCE, pause=0.3):
+        end = time.monotonic() + patience
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise Failure(f"not within {patience} seconds: {what}")
+            time.sleep(pause)
+
+    def screen(self):
+        """What the text screen shows now; nothing in a graphics mode."""
+        result = self.try_ctl("text", self.name)
+        return result.stdout if result.returncode == 0 else ""
+
+    def wait_screen(self, regex, patience=PATIENCE):
+        """Until the text screen shows @regex at this moment."""
+        return self.wait_until(f"“{regex}” on the screen",
+                               lambda: re.search(regex, self.screen(), re.MULTILINE), patience)
+
+    def type(self, text):
+        self.ctl("type", self.name, text.replace("\\", "\\\\").replace("\n", "\\n"))
+
+    def keys(self, *names):
+        self.ctl("sendkey", self.name, *names)
+
+    def run(self, command, regex):
+        """Types a command at a shell; @regex must not match the command itself."""
+        self.type(command + "\n")
+        self.wait(regex)
+
+    def picture(self, label):
+        path = f"{self.folder}/{label}.png"
+        self.ctl("screenshot", self.name, path)
+        if os.environ.get("VITRINE_SHOTS"):
+            shutil.copy(path, f"{os.environ['VITRINE_SHOTS']}/{self.name}-{label}.png")
+        return Picture(path)
+
+    def steady_picture(self, label):
+        """A picture of a screen that has come to rest."""
+        before = [self.picture(label)]
+
+        def at_rest():
+            now = self.picture(label)
+            same = now.rows == before[0].rows
+            before[0] = now
+            return same
+        self.wait_until("a screen at rest", at_rest, pause=1)
+        return before[0]
+
+    def power_button(self):
+        self.ctl("stop", self.name)
+
+    def wait_off(self, patience=PATIENCE):
+        self.ctl("wait", self.name, "--for", "off", "--timeout", str(patience), timeout=patience + 30)
+
+    def check_alive(self):
+        state = json.loads(self.ctl("info", self.name, "--json"))["state"]
+        if state != "running":
+            raise Failure(f"the machine is {state}")
+
+    def tell(self):
+        for title, args in (("screen", ["text"]), ("engine", ["log"])):
+            result = self.try_ctl(*args[:1], self.name)
+            print(f"--- {title}\n{(result.stdout + result.stderr).strip()[-6000:]}")
+        console = self.try_ctl("console", self.name)
+        print(f"--- serial port\n{console.stdout[-3000:]}")
+
+    def close(self):
+        self.try_ctl("stop", "--force", self.name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def linux_shell(guest, machine):
+    """Both Linux demos: a prompt on the screen, typed commands, and off by the command."""
+    guest.wait_screen(r"^demo:\S*# *$")
+    guest.picture("prompt")
+    guest.run("echo $((6 * 7)) is it", r"^42 is it$")
+    guest.run("uname -m | sed 's/^/machine /'", f"^machine {machine}$")
+    guest.run("sha256sum </dev/null", "^e3b0c44298fc1c149afbf4c8996fb924")
+    guest.run("seq 3000 | gzip | gunzip | md5sum", "^b11eb4d6c9bcc2bab4d1c0ec0eb2b8a4|^[0-9a-f]{32}  -$")
+
+
+def demo(guest):
+    linux_shell(guest, "x86_64")
+    n_cpus = json.loads(guest.ctl("info", guest.name, "--json"))["definition"]["cpus"]
+    guest.run("grep -c ^processor /proc/cpuinfo | sed 's/^/processors /'", f"^processors {n_cpus}$")
+    # Every processor works at once, each at its own sum.
+    guest.run("for i in $(seq " + n_cpus + "); do (seq 20000 | md5sum >/tmp/s$i) & done; wait; "
+              "cat /tmp/s* | uniq | wc -l | sed 's/^/sums /'", "^sums 1$")
+    guest.type("poweroff\n")
+    guest.wait_off()
+
+
+def demo_button(guest):
+    guest.wait_screen(r"^demo:\S*# *$")
+    guest.power_button()
+    guest.wait_off()
+
+
+def pae(guest):
+    linux_shell(guest, "i686")
+    guest.run("grep -o -m1 -w pae /proc/cpuinfo | sed 's/^/has /'", "^has pae$")
+    guest.type("poweroff\n")
+    guest.wait_off()
+
+
+def grub_rescue(guest):
+    guest.wait_screen(r"^grub> *$")
+    guest.picture("prompt")
+    guest.type("echo Hello from GRUB\n")
+    guest.wait_screen("^Hello from GRUB")
+    # The line comes back by an arrow, and is changed at its end.
+    guest.keys("up")
+    guest.type(", again\n")
+    guest.wait_screen("^Hello from GRUB, again")
+    guest.type("if cpuid -l; then echo long mode; fi\n")
+    guest.wait_screen("^long mode")
+    guest.type("halt\n")
+    guest.wait_off()
+
+
+def ipxe(guest):
+    guest.wait_screen("Ctrl-B|iPXE>")
+    guest.wait_until("iPXE's prompt", lambda: "iPXE>" in guest.screen() or guest.keys("ctrl+b"), pause=1)
+    guest.picture("prompt")
+    guest.type("set greeting Hello && echo ${greeting} from ${platform}\n")
+    guest.wait_screen("^Hello from pcbios")
+    guest.check_alive()
+
+
+def memtest_numbers(guest):
+    """Passes done, percent of this pass, errors; None while the screen is being drawn."""
+    text = guest.screen()
+    found = [re.search(word + r"\D{0,3}(\d+)", text) for word in ("Pass:?", "Pass +", "Errors:?")]
+    percent = re.search(r"Pass +(\d+)%", text)
+    passes = re.search(r"Pass: *(\d+)", text)
+    errors = re.search(r"Errors: *(\d+)", text)
+    if not (found and percent and passes and errors):
+        return None
+    return int(passes[1]), int(percent[1]), int(errors[1])
+
+
+def memtest_until(guest, condition, patience):
+    def look():
+        numbers = memtest_numbers(guest)
+        if numbers and numbers[2]:
+            raise Failure(f"memory errors: {numbers[2]}")
+        return numbers and condition(numbers[0], numbers[1])
+    guest.wait_until("memtest86+ far enough", look, patience, pause=1)
+
+
+def memtest_start(guest):
+    memtest_until(guest, lambda passes, percent: passes or percent >= 5, 240)
+    guest.picture("testing")
+
+
+def memtest_pass(guest):
+    memtest_until(guest, lambda passes, percent: passes >= 1, 3000)
+    guest.picture("passed")
+
+
+def installer_text(guest):
+    guest.wait_screen(r"^ *\|? *\*Install")
+    guest.picture("menu")
+    guest.keys("down")
+    guest.wait_screen(r"\*Rescue mode")
+    guest.keys("up")
+    guest.wait_screen(r"\*Install")
+    guest.keys("ret")
+    guest.wait_screen("(?s)Select a language.*English", 600)
+    before = guest.steady_picture("language")
+    guest.keys("down")
+    after = guest.wait_until("the bar at another line",
+                             lambda: [p for p in [guest.picture("language-down")] if len(p.lines_unlike(before)) >= 2])
+    lines = before.lines_unlike(after[0])
+    if len(lines) != 2 or lines[1] != lines[0] + 1:
+        raise Failure(f"one arrow key changed lines {lines}")
+    guest.keys("up")
+    guest.wait_until("the bar back", lambda: guest.picture("language-up").rows == before.rows)
+
+
+def installer_gtk(guest):
+    guest.wait_screen(r"\*Graphical install")
+    guest.keys("ret")
+    guest.wait_until("a graphics mode", lambda: guest.picture("boot").width >= 800, 300, pause=3)
+    guest.wait_until("a picture with many colours", lambda: guest.picture("language").colours() > 200, 1200, pause=10)
+    before = guest.steady_picture("language")
+    guest.keys("down")
+    guest.wait_until("the picture to change", lambda: guest.picture("language-down").rows != before.rows)
+
+
+def debian(guest):
+    guest.wait_screen(r"\*Debian")
+    guest.picture("menu")
+    guest.keys("ret")
+    guest.wait_screen(r"login: *$", 900)
+    guest.picture("login")
+    guest.type("root\n")
+    guest.wait_screen(r"Password: *$")
+    guest.type(ROOT_PASSWORD + "\n")
+    guest.wait_screen(r"root@vitrine:~# *$")
+    guest.run("echo $((6 * 7)) on $(tty)", "^42 on /dev/tty1$")
+    guest.run("grep -o ahci /proc/interrupts | sed 's/^/disk by /'", "^disk by ahci$")
+    guest.run("systemctl --failed --no-legend | wc -l | sed 's/^/units failed: /'", "^units failed: 0$")
+    guest.run("dd if=/dev/urandom of=noise bs=1M count=8 status=none; sync; cat noise noise | wc -c", "^16777216$")
+    guest.picture("commands")
+    guest.power_button()
+    guest.wait_off(600)
+    check_image(guest.medium, guest.folder)
+
+
+def check_image(image, folder):
+    def must(*command):
+        result = subprocess.run(command, text=True, capture_output=True)
+        if result.returncode:
+            raise Failure(f"{' '.join(command)}: {result.returncode}\n{result.stdout}{result.stderr}")
+    must("qemu-img", "check", image)
+    raw, partition = folder + "/disk.raw", folder + "/partition.raw"
+    must("qemu-img", "convert", "-O", "raw", image, raw)
+    with open(raw, "rb") as disk:
+        entry = disk.read(512)[446:462]
+    start, count = struct.unpack("<II", entry[8:16])
+    must("dd", "if=" + raw, "of=" + partition, "bs=512", f"skip={start}", f"count={count}", "conv=sparse",
+         "status=none")
+    must(shutil.which("e2fsck", path=os.environ["PATH"] + ":/usr/sbin:/sbin"), "-f", "-n", partition)
+    # An orderly end leaves nothing in the journal to be replayed.
+    features = subprocess.run(["/sbin/dumpe2fs", "-h", partition], text=True, capture_output=True).stdout
+    if "needs_recovery" in features:
+        raise Failure("the file system was not unmounted")
+
+
+GUESTS = {
+    # name: (what it does, medium, memory, processors)
+    "demo": (demo, "demo.iso", "256M", 1),
+    "demo-2": (demo, "demo.iso", "256M", 2),
+    "demo-4": (demo, "demo.iso", "256M", 4),
+    "demo-button": (demo_button, "demo.iso", "256M", 1),
+    "pae": (pae, "pae.iso", "256M", 1),
+    "grub-rescue": (grub_rescue, "grub-rescue.iso", "64M", 1),
+    "ipxe": (ipxe, "ipxe.iso", "64M", 1),
+    "memtest": (memtest_start, "memtest-x64.iso", "64M", 1),
+    "memtest-x64": (memtest_pass, "memtest-x64.iso", "64M", 1),
+    "memtest-ia32": (memtest_pass, "memtest-ia32.iso", "64M", 1),
+    "installer-text": (installer_text, "installer-text.iso", "512M", 1),
+    "installer-gtk": (installer_gtk, "installer-gtk.iso", "768M", 1),
+    "debian": (debian, "debian.qcow2", "512M", 1),
+}
+
+
+def main():
+    if NAME == "list":
+        print("\n".join(GUESTS))
+        return 0
+    does, medium, memory, cpus = GUESTS[NAME]
+    guest = None
+    start = time.monotonic()
+    try:
+        guest = Guest(NAME, medium, memory, cpus)
+        guest.start()
+        does(guest)
+    except (Failure, subprocess.TimeoutExpired) as failure:
+        print(f"{NAME}: after {time.monotonic() - start:.0f} s: {failure}")
+        if guest:
+            guest.tell()
+        return 1
+    finally:
+        if guest:
+            guest.close()
+    print(f"{NAME}: {time.monotonic() - start:.0f} s")
+    return 0
+
+
+VITRINECTL, NAME = sys.argv[1:3]
+if __name__ == "__main__":
+    sys.exit(main())
