@@ -47,6 +47,8 @@ Device *lapic_bus_device(LapicBus *bus, unsigned id);
 uint8_t lapic_bus_sipi_vector(LapicBus *bus, unsigned id);
 
 void lapic_bus_send(LapicBus *bus, const ApicMessage *message);
+/* Whether some local APIC has @vector requested and not yet acknowledged. */
+bool lapic_bus_is_requested(const LapicBus *bus, uint8_t vector);
 /* A message in MSI form (SDM vol. 3A §11.11). */
 void lapic_bus_send_msi(LapicBus *bus, uint64_t address, uint32_t data);
 /* The wire from the PIC to LINT0 of the boot CPU. */

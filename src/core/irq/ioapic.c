@@ -91,6 +91,24 @@ void ioapic_set_irq(Ioapic *ioapic, unsigned input, bool level)
     ioapic_update_input(ioapic, input);
 }
 
+bool ioapic_input_is_open(const Ioapic *ioapic, unsigned input)
+{
+    return !(ioapic->entry[input] & ENTRY_MASKED);
+}
+
+bool ioapic_input_is_waiting(const Ioapic *ioapic, unsigned input)
+{
+    uint64_t entry = ioapic->entry[input];
+
+    return ioapic_input_is_open(ioapic, input) && !entry_is_level(entry) &&
+           lapic_bus_is_requested(ioapic->bus, entry & ENTRY_VECTOR);
+}
+
+uint8_t ioapic_vector(const Ioapic *ioapic, unsigned input)
+{
+    return ioapic->entry[input] & ENTRY_VECTOR;
+}
+
 void ioapic_on_eoi(Ioapic *ioapic, uint8_t vector)
 {
     for (unsigned input = 0; input < IOAPIC_INPUTS; input++) {

@@ -12,4 +12,9 @@ typedef struct Ioapic Ioapic;
 
 Device *ioapic_new(LapicBus *bus);
 void ioapic_set_irq(Ioapic *ioapic, unsigned input, bool level);
+/* Whether @input is unmasked; whether an edge on it went to a local APIC and waits there; and the
+ * vector it has. */
+bool ioapic_input_is_open(const Ioapic *ioapic, unsigned input);
+bool ioapic_input_is_waiting(const Ioapic *ioapic, unsigned input);
+uint8_t ioapic_vector(const Ioapic *ioapic, unsigned input);
 void ioapic_on_eoi(Ioapic *ioapic, uint8_t vector);

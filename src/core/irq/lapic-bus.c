@@ -40,6 +40,14 @@ void lapic_bus_send(LapicBus *bus, const ApicMessage *message)
         lapic_deliver(lowest, APIC_FIXED, message->vector, message->level);
 }
 
+bool lapic_bus_is_requested(const LapicBus *bus, uint8_t vector)
+{
+    for (unsigned i = 0; i < bus->n; i++)
+        if (bits_get(bus->lapic[i]->irr, vector))
+            return true;
+    return false;
+}
+
 void lapic_bus_send_msi(LapicBus *bus, uint64_t address, uint32_t data)
 {
     if (address >> 20 != APIC_BASE_DEFAULT >> 20)

@@ -127,6 +127,18 @@ void pic_set_irq(Pic *pic, unsigned irq, bool level)
     pic_update(&pic->dev);
 }
 
+bool pic_irq_is_waiting(const Pic *pic, unsigned irq)
+{
+    const PicChip *chip = &pic->chip[irq >> 3 & 1];
+
+    return chip->irr & ~chip->imr & 1 << (irq & 7);
+}
+
+uint8_t pic_vector(const Pic *pic, unsigned irq)
+{
+    return pic->chip[irq >> 3 & 1].vector_base + (irq & 7);
+}
+
 /* One INTA to one chip: the input and its entry into service. Nothing there any more: input 7,
  * which does not enter service (8259A, "default IR7"). */
 static unsigned pic_acknowledge_chip(Pic *pic, unsigned which)

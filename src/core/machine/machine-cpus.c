@@ -13,6 +13,7 @@ static int board_acknowledge(void *opaque, unsigned id)
     int vector = lapic_acknowledge(machine->priv->lapics, id);
     if (vector == -2)
         vector = pic_acknowledge(machine->priv->pic);
+    lost_ticks_on_acknowledge(&machine->priv->ticks, vector);
     g_rec_mutex_unlock(&machine->lock);
     return vector;
 }

@@ -14,6 +14,7 @@
 #include "core/irq/apic.h"
 #include "core/irq/ioapic.h"
 #include "core/irq/pic.h"
+#include "core/machine/lost-ticks.h"
 #include "core/machine/machine.h"
 
 #define FOUR_GIB (UINT64_C(1) << 32)
@@ -92,6 +93,7 @@ struct MachinePrivate {
     Rtc *rtc;
     Ram *bios, *vga_rom;
     MachineWires wires;
+    LostTicks ticks;
     bool a20;              /* atomic */
     LinuxBoot *linux_boot; /* owned; NULL: firmware boots */
 

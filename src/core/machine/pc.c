@@ -61,7 +61,7 @@ static void set_bit(uint32_t *in, unsigned bit, bool level)
     *in = level ? *in | 1u << bit : *in & ~(1u << bit);
 }
 
-static void on_gsi(void *opaque, unsigned gsi, bool level)
+static void set_gsi(void *opaque, unsigned gsi, bool level)
 {
     Machine *machine = opaque;
 
@@ -69,6 +69,16 @@ static void on_gsi(void *opaque, unsigned gsi, bool level)
     if (gsi < 16)
         update_pic_input(machine, gsi);
     update_ioapic_input(machine, gsi);
+}
+
+static void on_gsi(void *opaque, unsigned gsi, bool level)
+{
+    MachinePrivate *p = ((Machine *)opaque)->priv;
+    bool rises = level && !(p->wires.isa >> gsi & 1);
+
+    if (gsi == IRQ_PIT && rises && lost_ticks_keep(&p->ticks))
+        return;
+    set_gsi(opaque, gsi, level);
 }
 
 static void on_pirq_to_isa(void *opaque, unsigned irq, bool level)
@@ -174,6 +184,11 @@ static bool build_interrupt_controllers(Machine *machine, GError **error)
     p->ioapic = (Ioapic *)ioapic;
     for (unsigned i = 0; i < G_N_ELEMENTS(machine->gsi); i++)
         machine->gsi[i] = (IrqLine){ on_gsi, machine, i };
+    p->ticks = (LostTicks){ .pic = p->pic,
+                            .ioapic = p->ioapic,
+                            .line = { set_gsi, machine, IRQ_PIT },
+                            .irq = IRQ_PIT,
+                            .ioapic_input = IOAPIC_PIT_INPUT };
     return add(machine, ioapic, error);
 }
 
@@ -302,6 +317,7 @@ void pc_reset(Machine *machine)
 {
     Device *const *devices = machine_devices(machine);
 
+    machine->priv->ticks.owed = 0;
     address_space_begin(machine->memory);
     address_space_begin(machine->ports);
     for (unsigned i = 0; devices[i]; i++)

@@ -340,6 +340,52 @@ static void a_full_host_disk_pauses_until_resumed(void **state)
     run_guest(guest_opens_shadow);
 }
 
+/* The PIT in mode 2 at 1 kHz, its interrupt open in the PIC, the rest closed. */
+static void guest_starts_ticks(const CpuBoard *board)
+{
+    static const uint8_t program[][2] = { { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 },
+                                          { 0x21, 0x01 }, { 0x21, 0xFE }, { 0x43, 0x34 },
+                                          { 0x40, 0xA9 }, { 0x40, 0x04 } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(program); i++)
+        address_space_write(board->ports, program[i][0], 1, program[i][1]);
+}
+
+static void ticks_that_a_busy_host_delayed_are_made_up_for(void **state)
+{
+    MachineConfig config = usual_config();
+    config.clock = CLOCK_DETERMINISTIC;
+    config.n_cpus = 1;
+    memset(&fake, 0, sizeof fake);
+    g_autoptr(Machine) machine = machine_new(&config, NULL);
+    assert_non_null(machine);
+    const CpuBoard *board = fake.board;
+    unsigned n = 0;
+
+    g_rec_mutex_lock(&machine->lock);
+    clock_start(machine->clock);
+    guest_starts_ticks(board);
+    clock_advance(machine->clock, 10500000); /* ten ticks, and nobody looks */
+    while (board->pending(board->opaque, 0) && n < 100) {
+        n += board->acknowledge(board->opaque, 0) == 8;
+        address_space_write(board->ports, 0x20, 1, 0x20); /* EOI */
+    }
+    assert_in_range(n, 10, 11);
+    clock_advance(machine->clock, 12500000);
+    assert_true(board->pending(board->opaque, 0));
+    /* Masked in between: what was owed is forgotten. */
+    clock_advance(machine->clock, 20500000);
+    address_space_write(board->ports, 0x21, 1, 0xFF);
+    clock_advance(machine->clock, 22500000);
+    address_space_write(board->ports, 0x21, 1, 0xFE);
+    for (n = 0; board->pending(board->opaque, 0) && n < 100; n++) {
+        board->acknowledge(board->opaque, 0);
+        address_space_write(board->ports, 0x20, 1, 0x20);
+    }
+    assert_in_range(n, 1, 2);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
 static void life_cycle_calls_hold_in_any_order(void **state)
 {
     Fixture *f = *state;
@@ -547,6 +593,7 @@ int main(void)
         TEST(sleep_state_5_powers_off),
         TEST(a_cpu_that_fails_says_why),
         TEST(a_full_host_disk_pauses_until_resumed),
+        cmocka_unit_test(ticks_that_a_busy_host_delayed_are_made_up_for),
         TEST(life_cycle_calls_hold_in_any_order),
         cmocka_unit_test(what_cannot_be_built_is_refused_with_the_reason),
         TEST(discs_change_while_it_runs),
