@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "fp-native.h"
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 G_STATIC_ASSERT(offsetof(FpCase, memory) + 64 == FP_OPERAND_OFFSET);
 
@@ -293,6 +295,19 @@ static bool same_image(const uint8_t *a, const uint8_t *b)
            memcmp(a + 24, b + 24, 512 - 24 - 96) == 0;
 }
 
+static void compare_case(unsigned i, const FpCase *before, const FpCase *native, FpCase *soft)
+{
+    memcpy(soft->memory + native->ignore_from, native->memory + native->ignore_from,
+           native->ignore_length);
+    if (same_image(native->out, soft->out) &&
+        memcmp(native->gpr_out, soft->gpr_out, sizeof(native->gpr_out)) == 0 &&
+        ((native->flags_out ^ soft->flags_out) & 0x8D5) == 0 &&
+        memcmp(native->memory, soft->memory, sizeof(native->memory)) == 0)
+        return;
+    explain(before, native, soft);
+    fail_msg("case %u differs from the processor", i);
+}
+
 void fp_batch_run(FpBatch *batch)
 {
     size_t data_size = batch->n_cases * sizeof(FpCase), code_size;
@@ -312,17 +327,69 @@ void fp_batch_run(FpBatch *batch)
     run_native(batch->window);
 
     for (unsigned i = 0; i < batch->n_cases; i++) {
-        const FpCase *native = &batch->cases[i];
-        FpCase *soft = (FpCase *)(ram + FP_DATA) + i;
-        memcpy(soft->memory + native->ignore_from, native->memory + native->ignore_from,
-               native->ignore_length);
-        bool same = same_image(native->out, soft->out) &&
-                    memcmp(native->gpr_out, soft->gpr_out, sizeof(native->gpr_out)) == 0 &&
-                    ((native->flags_out ^ soft->flags_out) & 0x8D5) == 0 &&
-                    memcmp(native->memory, soft->memory, sizeof(native->memory)) == 0;
-        if (!same) {
-            explain((const FpCase *)batch->copy + i, native, soft);
-            fail_msg("case %u differs from the processor", i);
-        }
+        compare_case(i, (const FpCase *)batch->copy + i, &batch->cases[i],
+                     (FpCase *)(ram + FP_DATA) + i);
     }
+}
+
+/* One case with exceptions -------------------------------------------------------------------- */
+
+static struct {
+    bool raised;
+    uint8_t image[512];
+    uintptr_t end; /* where the code returns */
+} trap;
+
+static void on_sigfpe(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *user = context;
+    trap.raised = true;
+    memcpy(trap.image, user->uc_mcontext.fpregs, 512);
+    user->uc_mcontext.gregs[REG_RIP] = (greg_t)trap.end;
+}
+
+bool fp_batch_run_unmasked(FpBatch *batch)
+{
+    uint8_t *ram = soft_harness_ram(batch->harness);
+    struct sigaction action = { .sa_sigaction = on_sigfpe, .sa_flags = SA_SIGINFO }, old;
+    CpuState state;
+
+    *batch->code++ = 0xF4;
+    memcpy(batch->copy, batch->cases, sizeof(FpCase));
+    soft_harness_put(batch->harness, FP_CODE, batch->window, batch->code - batch->window);
+    soft_harness_put(batch->harness, FP_DATA, batch->cases, sizeof(FpCase));
+    soft_harness_init_state(batch->harness, &state, SOFT_HARNESS_LONG, FP_CODE);
+    assert_int_equal(soft_harness_run(batch->harness, &state), CPU_EXIT_HALTED);
+
+    batch->code[-1] = 0xC3;
+    trap.raised = false;
+    trap.end = (uintptr_t)(batch->code - 1);
+    sigaction(SIGFPE, &action, &old);
+    run_native(batch->window);
+    sigaction(SIGFPE, &old, NULL);
+
+    const FpCase *before = (const FpCase *)batch->copy;
+    FpCase *soft = (FpCase *)(ram + FP_DATA);
+    if (!trap.raised) {
+        assert_int_equal(soft_harness_vector(&state), -1);
+        compare_case(0, before, batch->cases, soft);
+        fp_batch_clear(batch);
+        return false;
+    }
+    /* Whether a result is inexact beside an unmasked overflow or underflow is a matter of its
+     * unbounded exponent, which the software CPU does not see: PE may be set in excess. */
+    uint32_t mxcsr, native_mxcsr;
+    memcpy(&mxcsr, state.xsave + 24, 4);
+    memcpy(&native_mxcsr, trap.image + 24, 4);
+    if (native_mxcsr & ~(native_mxcsr >> 7) & 0x18)
+        mxcsr = (mxcsr & ~0x20u) | (native_mxcsr & 0x20);
+    if (soft_harness_vector(&state) != 19 || mxcsr != native_mxcsr ||
+        memcmp(state.xsave + 160, trap.image + 160, 256) != 0) {
+        memcpy(batch->cases->out, trap.image, 512);
+        memcpy(soft->out, state.xsave, 512);
+        explain(before, batch->cases, soft);
+        fail_msg("exception %d differs from the processor's", soft_harness_vector(&state));
+    }
+    fp_batch_clear(batch);
+    return true;
 }

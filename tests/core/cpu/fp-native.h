@@ -36,6 +36,11 @@ FpCase *fp_batch_add(FpBatch *batch, const uint8_t *code, unsigned length, const
 /* Runs all cases on both and compares; fails the test at the first difference. */
 void fp_batch_run(FpBatch *batch);
 
+/* Runs the one case of the batch, whose instruction may raise #XM, on both: either both raise it
+ * with the same XMM registers and MXCSR, or neither does and the results are the same. Clears the
+ * batch. Returns whether it was raised. */
+bool fp_batch_run_unmasked(FpBatch *batch);
+
 /* Deterministic random numbers. */
 uint64_t fp_random(void);
 unsigned fp_random_below(unsigned n);
