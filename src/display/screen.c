@@ -29,7 +29,7 @@ struct _VitrineScreen {
     QemuDBusDisplay1Keyboard *keyboard; /* owned, or NULL */
     QemuDBusDisplay1Mouse *mouse;       /* owned, or NULL */
     GtkGesture *click;                  /* owned by the widget */
-    bool grabbed;
+    bool grabbed, pointer_grabbed;
     bool held[256];                         /* qnums that the guest believes pressed */
     bool left_ctrl, left_alt, chord_broken; /* the release chord, as far as it has come */
     double last_x, last_y;                  /* pointer, for relative motion; NAN: unknown */
@@ -75,8 +75,8 @@ static bool screen_is_absolute(VitrineScreen *self)
 
 static void screen_update_cursor(VitrineScreen *self)
 {
-    gtk_widget_set_cursor_from_name(GTK_WIDGET(self),
-                                    self->grabbed && !screen_is_absolute(self) ? "none" : NULL);
+    gtk_widget_set_cursor_from_name(
+        GTK_WIDGET(self), self->pointer_grabbed && !screen_is_absolute(self) ? "none" : NULL);
 }
 
 void vitrine_screen_grab(VitrineScreen *self)
@@ -97,7 +97,7 @@ void vitrine_screen_release(VitrineScreen *self)
     if (!self->grabbed)
         return;
     screen_release_keys(self);
-    self->grabbed = false;
+    self->grabbed = self->pointer_grabbed = false;
     GdkToplevel *toplevel = screen_toplevel(self);
     if (toplevel)
         gdk_toplevel_restore_system_shortcuts(toplevel);
@@ -108,6 +108,11 @@ void vitrine_screen_release(VitrineScreen *self)
 bool vitrine_screen_get_grabbed(VitrineScreen *self)
 {
     return self->grabbed;
+}
+
+bool vitrine_screen_get_pointer_grabbed(VitrineScreen *self)
+{
+    return self->pointer_grabbed && !screen_is_absolute(self);
 }
 
 static gboolean on_key_pressed(GtkEventControllerKey *controller, guint keyval, guint keycode,
@@ -197,7 +202,7 @@ static void on_motion(GtkEventControllerMotion *controller, double x, double y, 
         return;
     screen_geometry(self, &geometry);
     if (!screen_is_absolute(self)) {
-        if (self->grabbed)
+        if (self->pointer_grabbed)
             screen_relative_motion(self, &geometry, x, y);
         return;
     }
@@ -227,9 +232,11 @@ static int guest_button(guint gdk_button)
 static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y,
                        VitrineScreen *self)
 {
-    bool was_grabbed = self->grabbed;
+    bool was_grabbed = self->pointer_grabbed;
     gtk_widget_grab_focus(GTK_WIDGET(self));
     vitrine_screen_grab(self);
+    self->pointer_grabbed = self->grabbed;
+    screen_update_cursor(self);
     int button = guest_button(gtk_gesture_single_get_current_button(GTK_GESTURE_SINGLE(gesture)));
     if (!self->mouse || button < 0)
         return;

@@ -86,8 +86,8 @@ static void page_look_at_source(VitrineCreatePage *self)
     g_autofree char *shown = g_filename_display_name(file_name);
     g_autoptr(Medium) medium = medium_identify(self->source, &error);
     adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->source_row), shown);
-    adw_action_row_set_subtitle(self->source_row, shown);
     if (!medium) {
+        adw_action_row_set_subtitle(self->source_row, _("Cannot be used"));
         page_say(self, error->message, true);
         gtk_widget_set_sensitive(self->start, FALSE);
         gtk_widget_set_sensitive(self->create_only, FALSE);
@@ -95,6 +95,10 @@ static void page_look_at_source(VitrineCreatePage *self)
         return;
     }
     self->is_disk_image = medium->kind == MEDIUM_DISK;
+    g_autofree char *size = g_format_size(medium->size_bytes);
+    g_autofree char *what =
+        g_strdup_printf(self->is_disk_image ? _("Disk image, %s") : _("Disc image, %s"), size);
+    adw_action_row_set_subtitle(self->source_row, what);
     gtk_widget_set_visible(GTK_WIDGET(self->disk_row), !self->is_disk_image);
     page_say(self, medium->warning, false);
     char *dot = strrchr(shown, '.');

@@ -3,6 +3,7 @@
 
 #include "ui/machine-page.h"
 #include "display/screen.h"
+#include "ui/log-window.h"
 #include <adwaita.h>
 #include <glib/gi18n.h>
 
@@ -79,7 +80,9 @@ static void page_show_status(VitrineMachinePage *self)
                                                                      : _("The machine is off"));
     g_autofree char *escaped = g_markup_escape_text(problem ? problem : "", -1);
     adw_status_page_set_description(self->status, escaped);
-    gtk_widget_set_visible(GTK_WIDGET(self->log_button), ended_badly);
+    gtk_widget_set_visible(GTK_WIDGET(self->status_button),
+                           vitrine_machine_can_start(self->machine));
+    gtk_widget_set_visible(GTK_WIDGET(self->log_button), state == CLIENT_CRASHED);
     gtk_stack_set_visible_child_name(self->stack, "status");
 }
 
@@ -95,6 +98,13 @@ static void page_update_notice(VitrineMachinePage *self)
                                   state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM);
 }
 
+/* It runs, says the library, and the connection is not there yet. */
+static bool page_awaits_engine(VitrineMachinePage *self)
+{
+    ClientState state = vitrine_machine_get_state(self->machine);
+    return client_state_is_live(state) && state != CLIENT_FAILED;
+}
+
 static void page_update(VitrineMachinePage *self)
 {
     GDBusConnection *connection =
@@ -108,7 +118,7 @@ static void page_update(VitrineMachinePage *self)
         return;
     if (connection)
         gtk_stack_set_visible_child_name(self->stack, "screen");
-    else if (client_state_is_live(vitrine_machine_get_state(self->machine)))
+    else if (vitrine_machine_is_starting(self->machine) || page_awaits_engine(self))
         gtk_stack_set_visible_child_name(self->stack, "starting");
     else
         page_show_status(self);
@@ -140,6 +150,11 @@ bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self)
     return self->screen && vitrine_screen_get_grabbed(VITRINE_SCREEN(self->screen));
 }
 
+bool vitrine_machine_page_get_pointer_grabbed(VitrineMachinePage *self)
+{
+    return self->screen && vitrine_screen_get_pointer_grabbed(VITRINE_SCREEN(self->screen));
+}
+
 void vitrine_machine_page_focus_screen(VitrineMachinePage *self)
 {
     if (self->screen)
@@ -154,8 +169,8 @@ static void on_status_clicked(GtkButton *button, VitrineMachinePage *self)
 static void on_log_clicked(GtkButton *button, VitrineMachinePage *self)
 {
     g_autofree char *path = vitrine_machine_dup_log(self->machine);
-    g_autofree char *uri = g_filename_to_uri(path, NULL, NULL);
-    gtk_show_uri(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self))), uri, GDK_CURRENT_TIME);
+    log_window_show(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self))),
+                    vitrine_machine_get_name(self->machine), path);
 }
 
 static void on_notice_clicked(GtkButton *button, VitrineMachinePage *self)

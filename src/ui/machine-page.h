@@ -17,6 +17,8 @@ void vitrine_machine_page_set_machine(VitrineMachinePage *self, VitrineMachine *
 VitrineMachine *vitrine_machine_page_get_machine(VitrineMachinePage *self);
 /* Whether the keyboard is the guest's now; property "grabbed". */
 bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self);
+/* Whether the pointer is the guest's too (a relative mouse, after a click). */
+bool vitrine_machine_page_get_pointer_grabbed(VitrineMachinePage *self);
 /* Gives the screen the keyboard. */
 void vitrine_machine_page_focus_screen(VitrineMachinePage *self);
 

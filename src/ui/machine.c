@@ -9,7 +9,7 @@ struct _VitrineMachine {
     char *bundle, *name, *uuid, *problem; /* owned */
     ClientState state;
     VitrineDBusMachine1 *proxy; /* owned, or NULL */
-    bool connecting;
+    bool connecting, starting;
     GdkTexture *thumbnail; /* owned, or NULL */
     GCancellable *cancellable;
 };
@@ -43,6 +43,13 @@ static const char *state_text(ClientState state)
     case CLIENT_CRASHED: return _("Stopped unexpectedly");
     default: return _("Off");
     }
+}
+
+static void machine_set_starting(VitrineMachine *self, bool starting)
+{
+    self->starting = starting;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE_TEXT]);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
 }
 
 static void machine_fail(VitrineMachine *self, const char *what, GError *error)
@@ -186,6 +193,7 @@ static void on_started(GObject *source, GAsyncResult *result, gpointer opaque)
 {
     g_autoptr(VitrineMachine) self = opaque;
     GError *error = NULL;
+    machine_set_starting(self, false);
     if (client_start_finish(result, &error)) {
         machine_set_state(self, CLIENT_RUNNING, NULL);
         machine_connect(self);
@@ -194,10 +202,22 @@ static void on_started(GObject *source, GAsyncResult *result, gpointer opaque)
     }
 }
 
+bool vitrine_machine_can_start(VitrineMachine *self)
+{
+    return !self->starting && !self->proxy &&
+           (self->state == CLIENT_OFF || self->state == CLIENT_CRASHED);
+}
+
+bool vitrine_machine_is_starting(VitrineMachine *self)
+{
+    return self->starting || self->connecting;
+}
+
 void vitrine_machine_start(VitrineMachine *self)
 {
-    if (client_state_is_live(self->state))
+    if (!vitrine_machine_can_start(self))
         return;
+    machine_set_starting(self, true);
     client_forget_crash(self->bundle);
     client_start_async(self->bundle, NULL, self->cancellable, on_started, g_object_ref(self));
 }
@@ -392,7 +412,9 @@ static void vitrine_machine_get_property(GObject *object, guint id, GValue *valu
     switch (id) {
     case PROP_NAME: g_value_set_string(value, self->name); break;
     case PROP_STATE: g_value_set_int(value, (int)self->state); break;
-    case PROP_STATE_TEXT: g_value_set_string(value, state_text(self->state)); break;
+    case PROP_STATE_TEXT:
+        g_value_set_string(value, self->starting ? _("Starting…") : state_text(self->state));
+        break;
     case PROP_PROBLEM: g_value_set_string(value, self->problem); break;
     case PROP_CPU_TEXT: g_value_set_string(value, machine_cpu_text(self)); break;
     case PROP_CPU_REASON:

@@ -36,6 +36,10 @@ const char *vitrine_machine_get_problem(VitrineMachine *self);
 VitrineDBusMachine1 *vitrine_machine_get_proxy(VitrineMachine *self);
 GDBusConnection *vitrine_machine_get_connection(VitrineMachine *self);
 
+/* Whether it is off and its definition can be read; whether an engine is on its way. */
+bool vitrine_machine_can_start(VitrineMachine *self);
+bool vitrine_machine_is_starting(VitrineMachine *self);
+
 /* Each reports a failure through "failed". */
 void vitrine_machine_start(VitrineMachine *self);
 void vitrine_machine_pause(VitrineMachine *self);

@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-#include "ui/window.h"
-#include "model/bundle.h"
-#include "ui/create-page.h"
-#include "ui/machine-page.h"
 #include "ui/machine-tile.h"
+#include "ui/window-private.h"
 #include <glib/gi18n.h>
-
-struct _VitrineWindow {
-    AdwApplicationWindow parent;
-    AdwLeaflet *leaflet;
-    AdwToastOverlay *toasts;
-    GtkStack *library_stack;
-    GtkGridView *grid;
-    GtkWidget *library_box, *machine_box, *demo_button, *drop_highlight, *machine_header;
-    GtkLabel *drop_label;
-    AdwWindowTitle *machine_title;
-    GtkButton *pause_button, *cpu_badge;
-    VitrineMachinePage *page;
-    VitrineLibrary *library; /* owned */
-    GtkSelectionModel *selection;
-    char *pending_bundle; /* owned: to be shown when the library has it */
-    bool pending_start;
-    GPtrArray *machine_signals; /* machines whose "failed" is connected */
-};
 
 G_DEFINE_FINAL_TYPE(VitrineWindow, vitrine_window, ADW_TYPE_APPLICATION_WINDOW)
 
 /* What is said ----------------------------------------------------------------------------------
  */
 
-static void window_toast(VitrineWindow *self, const char *text)
+void window_toast(VitrineWindow *self, const char *text)
 {
     g_autofree char *escaped = g_markup_escape_text(text, -1);
     adw_toast_overlay_add_toast(self->toasts, adw_toast_new(escaped));
@@ -43,7 +22,7 @@ static void on_alert_response(AdwMessageDialog *dialog, const char *response, ch
         gdk_clipboard_set_text(gtk_widget_get_clipboard(GTK_WIDGET(dialog)), details);
 }
 
-static void window_alert(VitrineWindow *self, const char *what, const char *why)
+void window_alert(VitrineWindow *self, const char *what, const char *why)
 {
     GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), what, why);
     adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "copy", _("_Copy Details"),
@@ -56,6 +35,14 @@ static void window_alert(VitrineWindow *self, const char *what, const char *why)
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+void window_tell(VitrineWindow *self, const char *what, const char *why)
+{
+    GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), what, why);
+    adw_message_dialog_add_response(ADW_MESSAGE_DIALOG(dialog), "close", _("_Close"));
+    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "close");
+    gtk_window_present(GTK_WINDOW(dialog));
+}
+
 static void on_machine_failed(VitrineMachine *machine, const char *what, GError *error,
                               VitrineWindow *self)
 {
@@ -65,21 +52,27 @@ static void on_machine_failed(VitrineMachine *machine, const char *what, GError 
 /* Which page ------------------------------------------------------------------------------------
  */
 
-static bool window_shows_machine(VitrineWindow *self)
+bool window_shows_machine(VitrineWindow *self)
 {
     return adw_leaflet_get_visible_child(self->leaflet) == self->machine_box;
 }
 
-static VitrineMachine *window_machine(VitrineWindow *self)
+VitrineMachine *window_machine(VitrineWindow *self)
 {
     return vitrine_machine_page_get_machine(self->page);
+}
+
+bool window_machine_is_live(VitrineWindow *self)
+{
+    VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
+    return machine && vitrine_machine_get_connection(machine);
 }
 
 static void window_update_actions(VitrineWindow *self)
 {
     VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
     ClientState state = machine ? vitrine_machine_get_state(machine) : CLIENT_OFF;
-    bool live = machine && vitrine_machine_get_connection(machine);
+    bool live = window_machine_is_live(self);
     bool paused = state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM;
     static const char *const live_actions[] = {
         "machine.pause", "machine.reset",      "machine.power-button",
@@ -88,7 +81,11 @@ static void window_update_actions(VitrineWindow *self)
     };
     for (size_t i = 0; live_actions[i]; i++)
         gtk_widget_action_set_enabled(GTK_WIDGET(self), live_actions[i], live);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.start", machine && !live);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.start",
+                                  machine && vitrine_machine_can_start(machine));
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.trash", machine && !live);
+    if (!live)
+        gtk_window_unfullscreen(GTK_WINDOW(self));
     gtk_button_set_icon_name(self->pause_button, paused ? "media-playback-start-symbolic"
                                                         : "media-playback-pause-symbolic");
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->pause_button), paused ? _("Resume") : _("Pause"));
@@ -125,7 +122,7 @@ static void window_open_machine(VitrineWindow *self, VitrineMachine *machine)
     vitrine_machine_page_focus_screen(self->page);
 }
 
-static void window_show_library(VitrineWindow *self)
+void window_show_library(VitrineWindow *self)
 {
     gtk_window_unfullscreen(GTK_WINDOW(self));
     VitrineMachine *machine = window_machine(self);
@@ -173,332 +170,11 @@ void vitrine_window_show_bundle(VitrineWindow *self, const char *bundle, bool st
     vitrine_library_refresh(self->library);
 }
 
-/* Files -----------------------------------------------------------------------------------------
- */
-
-static void on_created(VitrineCreatePage *page, const char *bundle, gboolean start,
-                       VitrineWindow *self)
-{
-    vitrine_window_show_bundle(self, bundle, start);
-}
-
-static void window_create(VitrineWindow *self, const char *source)
-{
-    GtkWidget *page = vitrine_create_page_new(GTK_WINDOW(self), source);
-    g_signal_connect_object(page, "created", G_CALLBACK(on_created), self, 0);
-    gtk_window_present(GTK_WINDOW(page));
-}
-
-typedef struct {
-    VitrineWindow *window;
-    char *path;
-} Choice;
-
-static void choice_free(gpointer data, GClosure *closure)
-{
-    Choice *choice = data;
-    g_free(choice->path);
-    g_free(choice);
-}
-
-static void on_insert_or_new(AdwMessageDialog *dialog, const char *response, Choice *choice)
-{
-    VitrineMachine *machine = window_machine(choice->window);
-    if (strcmp(response, "insert") == 0 && machine)
-        vitrine_machine_insert(machine, choice->path);
-    else if (strcmp(response, "new") == 0)
-        window_create(choice->window, choice->path);
-}
-
-static void window_ask_insert(VitrineWindow *self, const char *path)
-{
-    g_autofree char *name = g_path_get_basename(path);
-    g_autofree char *body =
-        g_strdup_printf(_("“%s” can go into the disc drive of “%s”, or begin a new machine."), name,
-                        vitrine_machine_get_name(window_machine(self)));
-    GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), _("Insert the Disc?"), body);
-    adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "new",
-                                     _("_New Machine"), "insert", _("_Insert"), NULL);
-    adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "insert");
-    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    Choice *choice = g_new(Choice, 1);
-    *choice = (Choice){ self, g_strdup(path) };
-    g_signal_connect_data(dialog, "response", G_CALLBACK(on_insert_or_new), choice, choice_free, 0);
-    gtk_window_present(GTK_WINDOW(dialog));
-}
-
-void vitrine_window_open_path(VitrineWindow *self, const char *path)
-{
-    VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
-    if (bundle_is_bundle(path))
-        vitrine_window_show_bundle(self, path, false);
-    else if (machine && vitrine_machine_get_connection(machine))
-        window_ask_insert(self, path);
-    else
-        window_create(self, path);
-}
-
-static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, double y,
-                        VitrineWindow *self)
-{
-    GSList *files = g_value_get_boxed(value);
-    gtk_widget_set_visible(self->drop_highlight, FALSE);
-    if (!files)
-        return FALSE;
-    g_autofree char *path = g_file_get_path(files->data);
-    if (!path) {
-        window_alert(self, _("This cannot be opened"),
-                     _("Only files on this computer can be used. Copy it here first."));
-        return FALSE;
-    }
-    if (files->next)
-        window_toast(self, _("One file at a time: the first one was taken"));
-    vitrine_window_open_path(self, path);
-    return TRUE;
-}
-
-static GdkDragAction on_drag_enter(GtkDropTarget *target, double x, double y, VitrineWindow *self)
-{
-    bool live = window_shows_machine(self) && window_machine(self) &&
-                vitrine_machine_get_connection(window_machine(self));
-    gtk_label_set_text(self->drop_label,
-                       live ? _("Drop to insert the disc, or to begin a new machine")
-                            : _("Drop to begin a new machine"));
-    gtk_widget_set_visible(self->drop_highlight, TRUE);
-    return GDK_ACTION_COPY;
-}
-
-static void on_drag_leave(GtkDropTarget *target, VitrineWindow *self)
-{
-    gtk_widget_set_visible(self->drop_highlight, FALSE);
-}
-
-static void on_file_chosen(GtkNativeDialog *dialog, int response, VitrineWindow *self)
-{
-    if (response == GTK_RESPONSE_ACCEPT) {
-        g_autoptr(GFile) file = gtk_file_chooser_get_file(GTK_FILE_CHOOSER(dialog));
-        g_autofree char *path = g_file_get_path(file);
-        bool insert = g_object_get_data(G_OBJECT(dialog), "insert") != NULL;
-        VitrineMachine *machine = window_machine(self);
-        if (path && insert && machine)
-            vitrine_machine_insert(machine, path);
-        else if (path)
-            window_create(self, path);
-    }
-    g_object_unref(dialog);
-}
-
-static void window_choose_file(VitrineWindow *self, const char *title, bool insert)
-{
-    GtkFileChooserNative *dialog = gtk_file_chooser_native_new(
-        title, GTK_WINDOW(self), GTK_FILE_CHOOSER_ACTION_OPEN, NULL, NULL);
-    g_autoptr(GtkFileFilter) images = gtk_file_filter_new();
-    gtk_file_filter_set_name(images, insert ? _("Discs") : _("Discs and disks"));
-    static const char *const patterns[] = { "*.iso", "*.ISO", "*.img", "*.qcow2", "*.raw", NULL };
-    for (size_t i = 0; patterns[i] && (!insert || i < 3); i++)
-        gtk_file_filter_add_pattern(images, patterns[i]);
-    g_autoptr(GtkFileFilter) all = gtk_file_filter_new();
-    gtk_file_filter_set_name(all, _("All files"));
-    gtk_file_filter_add_pattern(all, "*");
-    gtk_file_chooser_add_filter(GTK_FILE_CHOOSER(dialog), images);
-    gtk_file_chooser_add_filter(GTK_FILE_CHOOSER(dialog), all);
-    if (insert)
-        g_object_set_data(G_OBJECT(dialog), "insert", GINT_TO_POINTER(1));
-    g_signal_connect_object(dialog, "response", G_CALLBACK(on_file_chosen), self, 0);
-    gtk_native_dialog_show(GTK_NATIVE_DIALOG(dialog));
-}
-
-/* Actions ---------------------------------------------------------------------------------------
- */
-
-static void action_new(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    window_choose_file(VITRINE_WINDOW(widget), _("Choose a Disc or Disk Image"), false);
-}
-
-static void action_demo(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    window_create(VITRINE_WINDOW(widget), g_getenv("VITRINE_DEMO_ISO"));
-}
-
-static void action_back(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    window_show_library(VITRINE_WINDOW(widget));
-}
-
-static void action_start(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    vitrine_machine_start(window_machine(VITRINE_WINDOW(widget)));
-}
-
-static void action_pause(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    VitrineMachine *machine = window_machine(self);
-    if (vitrine_machine_get_state(machine) == CLIENT_RUNNING)
-        vitrine_machine_pause(machine);
-    else
-        vitrine_machine_resume(machine);
-    vitrine_machine_page_focus_screen(self->page);
-}
-
-static void action_reset(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    vitrine_machine_reset(window_machine(VITRINE_WINDOW(widget)));
-}
-
-static void action_power_button(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    vitrine_machine_press_power(window_machine(self));
-    window_toast(self, _("The power button was pressed; the guest decides"));
-}
-
-static void on_force_off(AdwMessageDialog *dialog, const char *response, VitrineWindow *self)
-{
-    if (strcmp(response, "off") == 0 && window_machine(self))
-        vitrine_machine_force_off(window_machine(self));
-}
-
-static void action_force_off(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    GtkWidget *dialog = adw_message_dialog_new(
-        GTK_WINDOW(self), _("Force Off?"),
-        _("As if the plug were pulled: what the guest has not saved is lost."));
-    adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "off",
-                                     _("_Force Off"), NULL);
-    adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "off",
-                                               ADW_RESPONSE_DESTRUCTIVE);
-    adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    g_signal_connect_object(dialog, "response", G_CALLBACK(on_force_off), self, 0);
-    gtk_window_present(GTK_WINDOW(dialog));
-}
-
-static void action_insert(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    window_choose_file(VITRINE_WINDOW(widget), _("Insert a Disc"), true);
-}
-
-static void action_eject(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    vitrine_machine_eject(window_machine(VITRINE_WINDOW(widget)));
-}
-
-static void action_keys(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    vitrine_machine_send_keys(window_machine(VITRINE_WINDOW(widget)),
-                              g_variant_get_string(parameter, NULL));
-}
-
-static void action_fullscreen(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    if (gtk_window_is_fullscreen(GTK_WINDOW(self)))
-        gtk_window_unfullscreen(GTK_WINDOW(self));
-    else if (window_shows_machine(self))
-        gtk_window_fullscreen(GTK_WINDOW(self));
-}
-
-static void on_screenshot(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    g_autoptr(VitrineWindow) self = opaque;
-    GError *error = NULL;
-    g_autofree char *path = g_task_propagate_pointer(G_TASK(result), &error);
-    if (path) {
-        g_autofree char *text = g_strdup_printf(_("Screenshot saved as %s"), path);
-        window_toast(self, text);
-    } else {
-        window_alert(self, _("The screenshot could not be saved"), error->message);
-        g_error_free(error);
-    }
-}
-
-/* Pictures/Screenshots, where the desktop's own go. */
-static char *screenshot_path(void)
-{
-    const char *pictures = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
-    g_autofree char *folder =
-        g_build_filename(pictures ? pictures : g_get_home_dir(), "Screenshots", NULL);
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *name = g_date_time_format(now, "Screenshot from %Y-%m-%d %H-%M-%S.png");
-    g_mkdir_with_parents(folder, 0755);
-    return g_build_filename(folder, name, NULL);
-}
-
-static void screenshot_thread(GTask *task, gpointer source, gpointer data,
-                              GCancellable *cancellable)
-{
-    VitrineDBusMachine1 *proxy = data;
-    GError *error = NULL;
-    g_autoptr(GVariant) handle = NULL;
-    g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GMappedFile) png = NULL;
-    g_autofree char *path = screenshot_path();
-    if (vitrine_dbus_machine1_call_screenshot_sync(proxy, NULL, &handle, &fds, NULL, &error)) {
-        int fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle), &error);
-        png = fd >= 0 ? g_mapped_file_new_from_fd(fd, FALSE, &error) : NULL;
-        if (fd >= 0)
-            close(fd);
-    }
-    if (png && g_file_set_contents(path, g_mapped_file_get_contents(png),
-                                   (gssize)g_mapped_file_get_length(png), &error))
-        g_task_return_pointer(task, g_steal_pointer(&path), g_free);
-    else
-        g_task_return_error(task, error);
-}
-
-static void action_screenshot(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    VitrineDBusMachine1 *proxy = vitrine_machine_get_proxy(window_machine(self));
-    if (!proxy)
-        return;
-    g_autoptr(GTask) task = g_task_new(self, NULL, on_screenshot, g_object_ref(self));
-    g_task_set_task_data(task, g_object_ref(proxy), g_object_unref);
-    g_task_run_in_thread(task, screenshot_thread);
-}
-
-static void on_trashed(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineWindow *self = VITRINE_WINDOW(source);
-    GError *error = NULL;
-    if (!g_task_propagate_boolean(G_TASK(result), &error)) {
-        window_alert(self, _("The machine could not be moved to the Trash"), error->message);
-        g_error_free(error);
-    } else {
-        window_toast(self, _("Moved to the Trash"));
-        window_show_library(self);
-    }
-    vitrine_library_refresh(self->library);
-}
-
-static void trash_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    GError *error = NULL;
-    if (client_trash(data, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-static void action_trash(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineWindow *self = VITRINE_WINDOW(widget);
-    VitrineMachine *machine = window_machine(self);
-    if (!machine)
-        return;
-    g_autoptr(GTask) task = g_task_new(self, NULL, on_trashed, NULL);
-    g_task_set_task_data(task, g_strdup(vitrine_machine_get_bundle(machine)), g_free);
-    g_task_run_in_thread(task, trash_thread);
-}
-
 static void on_cpu_badge(GtkButton *button, VitrineWindow *self)
 {
     g_autofree char *cpu = NULL, *reason = NULL;
     g_object_get(window_machine(self), "cpu-text", &cpu, "cpu-reason", &reason, NULL);
-    window_alert(self, cpu, reason);
+    window_tell(self, cpu, reason);
 }
 
 /* The grid --------------------------------------------------------------------------------------
@@ -535,8 +211,32 @@ static void on_grid_activate(GtkGridView *grid, guint position, VitrineWindow *s
 static void on_fullscreened(VitrineWindow *self)
 {
     bool full = gtk_window_is_fullscreen(GTK_WINDOW(self));
-    gtk_widget_set_visible(self->machine_header, !full);
+    adw_flap_set_fold_policy(self->machine_flap,
+                             full ? ADW_FLAP_FOLD_POLICY_ALWAYS : ADW_FLAP_FOLD_POLICY_NEVER);
+    adw_flap_set_reveal_flap(self->machine_flap, !full);
+    gtk_button_set_icon_name(self->fullscreen_button,
+                             full ? "view-restore-symbolic" : "view-fullscreen-symbolic");
+    gtk_widget_set_tooltip_text(GTK_WIDGET(self->fullscreen_button),
+                                full ? _("Leave full screen") : _("Full screen"));
+    if (full)
+        window_toast(self, _("Left Ctrl + left Alt releases keyboard and pointer; "
+                             "the controls are at the top edge"));
     vitrine_machine_page_focus_screen(self->page);
+}
+
+/* In full screen the header comes when the pointer touches the top edge, and goes when it leaves.
+ */
+static void on_machine_box_motion(GtkEventControllerMotion *controller, double x, double y,
+                                  VitrineWindow *self)
+{
+    if (!gtk_window_is_fullscreen(GTK_WINDOW(self)))
+        return;
+    int header = gtk_widget_get_height(adw_flap_get_flap(self->machine_flap));
+    bool shown = adw_flap_get_reveal_flap(self->machine_flap);
+    if (!shown && y < 2 && !vitrine_machine_page_get_pointer_grabbed(self->page))
+        adw_flap_set_reveal_flap(self->machine_flap, TRUE);
+    else if (shown && y > header + 24)
+        adw_flap_set_reveal_flap(self->machine_flap, FALSE);
 }
 
 static void vitrine_window_dispose(GObject *object)
@@ -550,28 +250,6 @@ static void vitrine_window_dispose(GObject *object)
     g_clear_pointer(&self->pending_bundle, g_free);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_window_parent_class)->dispose(object);
-}
-
-static void window_install_actions(GtkWidgetClass *klass)
-{
-    gtk_widget_class_install_action(klass, "win.new", NULL, action_new);
-    gtk_widget_class_install_action(klass, "win.demo", NULL, action_demo);
-    gtk_widget_class_install_action(klass, "win.back", NULL, action_back);
-    gtk_widget_class_install_action(klass, "win.fullscreen", NULL, action_fullscreen);
-    gtk_widget_class_install_action(klass, "machine.start", NULL, action_start);
-    gtk_widget_class_install_action(klass, "machine.pause", NULL, action_pause);
-    gtk_widget_class_install_action(klass, "machine.reset", NULL, action_reset);
-    gtk_widget_class_install_action(klass, "machine.power-button", NULL, action_power_button);
-    gtk_widget_class_install_action(klass, "machine.force-off", NULL, action_force_off);
-    gtk_widget_class_install_action(klass, "machine.insert", NULL, action_insert);
-    gtk_widget_class_install_action(klass, "machine.eject", NULL, action_eject);
-    gtk_widget_class_install_action(klass, "machine.keys", "s", action_keys);
-    gtk_widget_class_install_action(klass, "machine.screenshot", NULL, action_screenshot);
-    gtk_widget_class_install_action(klass, "machine.trash", NULL, action_trash);
-    gtk_widget_class_add_binding_action(klass, GDK_KEY_n, GDK_CONTROL_MASK, "win.new", NULL);
-    gtk_widget_class_add_binding_action(klass, GDK_KEY_o, GDK_CONTROL_MASK, "win.new", NULL);
-    gtk_widget_class_add_binding_action(klass, GDK_KEY_F11, 0, "win.fullscreen", NULL);
-    gtk_widget_class_add_binding_action(klass, GDK_KEY_Left, GDK_ALT_MASK, "win.back", NULL);
 }
 
 static void vitrine_window_class_init(VitrineWindowClass *klass)
@@ -590,7 +268,8 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
     CHILD(demo_button);
     CHILD(drop_highlight);
     CHILD(drop_label);
-    CHILD(machine_header);
+    CHILD(machine_flap);
+    CHILD(fullscreen_button);
     CHILD(machine_title);
     CHILD(pause_button);
     CHILD(cpu_badge);
@@ -604,15 +283,6 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
     window_install_actions(widget_class);
 }
 
-static void window_add_drop_target(VitrineWindow *self)
-{
-    GtkDropTarget *target = gtk_drop_target_new(GDK_TYPE_FILE_LIST, GDK_ACTION_COPY);
-    g_signal_connect(target, "drop", G_CALLBACK(on_drop), self);
-    g_signal_connect(target, "enter", G_CALLBACK(on_drag_enter), self);
-    g_signal_connect(target, "leave", G_CALLBACK(on_drag_leave), self);
-    gtk_widget_add_controller(GTK_WIDGET(self), GTK_EVENT_CONTROLLER(target));
-}
-
 static void vitrine_window_init(VitrineWindow *self)
 {
     self->machine_signals = g_ptr_array_new_with_free_func(g_object_unref);
@@ -621,6 +291,10 @@ static void vitrine_window_init(VitrineWindow *self)
     g_signal_connect(self, "notify::fullscreened", G_CALLBACK(on_fullscreened), NULL);
     g_signal_connect_swapped(self->page, "notify::grabbed", G_CALLBACK(window_update_actions),
                              self);
+    GtkEventController *motion = gtk_event_controller_motion_new();
+    gtk_event_controller_set_propagation_phase(motion, GTK_PHASE_CAPTURE);
+    g_signal_connect(motion, "motion", G_CALLBACK(on_machine_box_motion), self);
+    gtk_widget_add_controller(self->machine_box, motion);
     window_add_drop_target(self);
     window_update_actions(self);
 }
