@@ -65,7 +65,7 @@ enum { /* leaf 7 */
        F7D_FSRM = BIT(4),
        F7D_SPEC_CTRL = BIT(26),
        F7D_ARCH_CAPABILITIES = BIT(29),
-    F72D_BHI_CTRL = BIT(4), /* subleaf 2 */
+       F72D_BHI_CTRL = BIT(4), /* subleaf 2 */
 };
 enum { /* leaf 80000001h */
        FEC_LAHF64 = BIT(0),
