@@ -12,10 +12,11 @@ make_it() {
     rm root/init
     cat >root/init <<'END'
 #!/bin/sh
-exec >/dev/console 2>&1
 export PATH=/bin
-mount -t proc proc /proc
 mount -t devtmpfs dev /dev
+exec >/dev/console 2>&1
+set -e
+mount -t proc proc /proc
 mount -t tmpfs tmp /tmp
 mark() { echo "MARK $1"; }
 mark boot
@@ -27,13 +28,13 @@ mark sha256sum
 cat /bin/busybox /bin/busybox >/tmp/text
 gzip -c /tmp/text >/tmp/text.gz; gzip -dc /tmp/text.gz >/dev/null
 mark gzip
-i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i + 1)); done
+i=0; while [ $i -lt 600 ]; do /bin/true; i=$((i + 1)); done
 mark fork-exec
-dd if=/dev/zero of=/dev/null bs=1 count=60000 2>/dev/null
+dd if=/dev/zero of=/dev/null bs=1 count=200000 2>/dev/null
 mark dd-bs1
 awk 'BEGIN { for (i = 1; i < 100000; i++) x += i * 1.5 / (i + 0.5); print x }' >/dev/null
 mark awk-float
-for i in 1 2 3 4 5 6 7 8; do dd if=/tmp/zero of=/tmp/copy bs=1M 2>/dev/null; done
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do dd if=/tmp/zero of=/tmp/copy bs=1M 2>/dev/null; done
 mark memory-copy
 poweroff -f
 END
