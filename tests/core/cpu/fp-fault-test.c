@@ -192,6 +192,20 @@ static void x87_error_is_raised_by_the_next_waiting_instruction(void **unused)
     assert_int_equal(get16(data() + 2) & 0x8084, 0x8084);
 }
 
+/* IRQ 13 is the board's; an interrupt that nobody takes must not stop the guest for ever. */
+static void x87_error_without_numeric_error_bit_does_not_fault(void **unused)
+{
+    for (unsigned interrupts = 0; interrupts < 2; interrupts++) {
+        soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+        state.gpr[3] = DATA;
+        state.cr0 &= ~(uint64_t)CR0_NE;
+        state.rflags |= interrupts << 9;
+        memcpy(data(), "\x7B\x03", 2);
+        assert_int_equal(RUN("\xD9\x2B\xD9\xE8\xD9\xEE\xDE\xF9\x9B\xD9\xE8"), -1);
+        assert_int_equal(get16(state.xsave + 2) & 0x84, 0x84);
+    }
+}
+
 static void fnclex_takes_a_pending_error_away(void **unused)
 {
     state.cr0 |= CR0_NE;
@@ -346,6 +360,7 @@ int main(void)
         TEST(sticky_flags_survive_stmxcsr_and_ldmxcsr),
         TEST(reserved_mxcsr_bit_is_a_general_protection_fault),
         TEST(x87_error_is_raised_by_the_next_waiting_instruction),
+        TEST(x87_error_without_numeric_error_bit_does_not_fault),
         TEST(fnclex_takes_a_pending_error_away),
         TEST(task_switched_makes_x87_mmx_and_sse_unavailable),
         TEST(emulation_bit_makes_sse_undefined_and_x87_unavailable),
