@@ -145,7 +145,9 @@ static gboolean on_scanout_map(QemuDBusDisplay1ListenerUnixMap *listener,
                                GVariant *handle, guint offset, guint width, guint height,
                                guint stride, guint format, VitrineFrame *self)
 {
-    int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(handle), NULL) : -1;
+    int which = g_variant_get_handle(handle);
+    bool is_there = fds && which >= 0 && which < g_unix_fd_list_get_length(fds);
+    int fd = is_there ? g_unix_fd_list_get(fds, which, NULL) : -1;
     frame_forget_pixels(self);
     if (fd < 0 || !size_is_sane(width, height, stride, format) ||
         !frame_map(self, fd, offset, width, height, stride))

@@ -231,6 +231,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_start_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_create_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_name_changed);
+    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
 }
 
 static void vitrine_create_page_init(VitrineCreatePage *self)

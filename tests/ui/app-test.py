@@ -197,6 +197,7 @@ class App(unittest.TestCase):
         self.where = self.desktop.window("^Vitrine$")
 
     def drop(self, path):
+        """Drags @path from a file manager's window onto the app's; returns the file manager."""
         source = self.desktop.spawn([DRAG_SOURCE, path])
         window = self.desktop.window("^drag source$")
         self.desktop.xdo("windowmove", window[0], 20, 20)
@@ -249,7 +250,7 @@ class App(unittest.TestCase):
         self.desktop.xdo("type", "--delay", "30", "echo A$((6*7))b")
         self.desktop.xdo("key", "Return")
         self.ctl("wait", self.name, "--for", "text:A42b", "--timeout", "20")
-        self.assert_screen_is_shown(1)
+        self.assert_screen_is_shown(2)
         self.step("typed, and answered")
 
         self.desktop.xdo("keydown", "ctrl", "keydown", "alt", "keyup", "alt", "keyup", "ctrl")
