@@ -227,6 +227,14 @@ void disk_set_problem_callback(Disk *disk,
     g_mutex_unlock(&disk->lock);
 }
 
+bool disk_is_stuck(Disk *disk)
+{
+    g_mutex_lock(&disk->lock);
+    bool is_stuck = disk->in_problem;
+    g_mutex_unlock(&disk->lock);
+    return is_stuck;
+}
+
 Disk *disk_open(const char *path, const DiskOptions *options, GError **error)
 {
     bool read_only = options && options->read_only;

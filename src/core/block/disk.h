@@ -63,6 +63,9 @@ void disk_set_problem_callback(Disk *disk,
                                void *opaque);
 void disk_retry(Disk *disk);
 
+/* Whether writes are parked since the last disk_retry(). */
+bool disk_is_stuck(Disk *disk);
+
 /* Counters for stats: bytes and operations since opened. */
 typedef struct {
     uint64_t read_bytes, written_bytes, reads, writes, flushes;

@@ -117,7 +117,7 @@ void ata_abort(AtaCommand *command)
     AtaDrive *drive = command->drive;
     bool is_back = false;
 
-    if (command->is_in_flight && drive->clock) {
+    if (command->is_in_flight && drive->clock && !command->is_late) {
         clock_timer_cancel(&command->io_timer);
         command->is_in_flight = false;
         drive->n_in_flight--;
@@ -167,16 +167,31 @@ static void ata_on_disk_done(DiskRequest *request, int result)
 /* With a deterministic clock the host's speed must not show: the guest waits for the disk here, and
  * hears of it after a time that depends on the length only. */
 
+static void ata_start_io_timer(AtaCommand *command);
+
 static void ata_on_timed_disk_done(DiskRequest *request, int result)
 {
     AtaCommand *command = request->opaque;
     AtaDrive *drive = command->drive;
+    Device *dev = drive->dev;
 
     g_mutex_lock(&drive->io_lock);
+    bool is_late = command->is_late;
     command->io_result = result;
     command->io_done = true;
     g_cond_broadcast(&drive->io_cond);
     g_mutex_unlock(&drive->io_lock);
+    if (!is_late)
+        return;
+    device_enter(dev);
+    command->is_late = false;
+    if (command->is_orphan) {
+        drive->n_in_flight--;
+        ata_command_free(command);
+    } else {
+        ata_start_io_timer(command);
+    }
+    device_leave(dev);
 }
 
 static void ata_on_io_timer(void *opaque)
@@ -188,20 +203,33 @@ static void ata_on_io_timer(void *opaque)
     command->next(command, command->io_result);
 }
 
-static void ata_submit_timed(AtaCommand *command)
+static void ata_start_io_timer(AtaCommand *command)
 {
-    AtaDrive *drive = command->drive;
-    Clock *clock = drive->clock;
+    Clock *clock = command->drive->clock;
 
-    command->request.done = ata_on_timed_disk_done;
-    disk_submit(command->disk, &command->request);
-    g_mutex_lock(&drive->io_lock);
-    while (!command->io_done)
-        g_cond_wait(&drive->io_cond, &drive->io_lock);
-    g_mutex_unlock(&drive->io_lock);
     clock_timer_init(&command->io_timer, clock, ata_on_io_timer, command);
     clock_timer_set(&command->io_timer,
                     clock_now_ns(clock) + ATA_TIMED_NS + command->request.length * 2);
+}
+
+static void ata_submit_timed(AtaCommand *command)
+{
+    AtaDrive *drive = command->drive;
+
+    command->request.done = ata_on_timed_disk_done;
+    command->is_late = false;
+    disk_submit(command->disk, &command->request);
+    g_mutex_lock(&drive->io_lock);
+    while (!command->io_done && !command->is_late) {
+        g_cond_wait_until(&drive->io_cond, &drive->io_lock,
+                          g_get_monotonic_time() + ATA_ABORT_LOOK_US);
+        /* A full host disk: the machine is about to be paused, which needs the board's lock. */
+        command->is_late = !command->io_done && disk_is_stuck(command->disk);
+    }
+    bool is_done = command->io_done;
+    g_mutex_unlock(&drive->io_lock);
+    if (is_done)
+        ata_start_io_timer(command);
 }
 
 void ata_submit(AtaCommand *command, DiskOperation operation, uint64_t offset, uint64_t length,

@@ -86,6 +86,7 @@ struct AtaCommand {
     void (*next)(AtaCommand *command, int result); /* after the disk */
     bool is_in_flight, is_orphan;                  /* board lock */
     bool io_done;                                  /* AtaDrive.io_lock */
+    bool is_late;  /* the same, but the disk is full: it comes when it comes */
     int io_result; /* with a deterministic clock: told when @io_timer fires */
     ClockTimer io_timer;
 };

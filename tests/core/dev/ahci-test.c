@@ -4,9 +4,11 @@
 /* The controller driven as a guest's driver does: structures in guest memory, registers through the
  * bus, a disk on port 0 and a CD drive on port 1. */
 
+#include "core/block/disk-format.h"
 #include "core/dev/ahci.h"
 #include "core/memory/dma.h"
 #include "dev-fixture.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -488,6 +490,58 @@ static void reset_during_io_leaves_memory_alone_afterwards(void **state)
                      1);
 }
 
+static gint is_full;
+
+static int full_write(Image *image, uint64_t offset, IoVector v, size_t length)
+{
+    return g_atomic_int_get(&is_full) ? -ENOSPC : raw_format.write(image, offset, v, length);
+}
+
+/* A host disk without room: the command waits, a reset takes it back, and with room it ends. */
+static void check_full_disk(Fixture *f)
+{
+    const Command write = { .command = 0x35, .count = 1, .lba = 7, .write = true, .bytes = 512 };
+    ImageFormat format = raw_format;
+    format.write = full_write;
+    Image *image = *(Image **)f->disk; /* the first member of Disk */
+    image->format = &format;
+    g_atomic_int_set(&is_full, 1);
+    memset(f->ram->host + DATA, 0x77, 512);
+
+    prepare(f, 0, 0, &write);
+    port_write(f, 0, CI, 1);
+    disk_drain(f->disk);
+    assert_int_equal(port_read(f, 0, CI), 1);
+    restart(f, 0);
+    assert_int_equal(port_read(f, 0, CI), 0);
+
+    prepare(f, 0, 0, &write);
+    port_write(f, 0, CI, 1);
+    disk_drain(f->disk);
+    assert_int_equal(port_read(f, 0, PIS), 0);
+    g_atomic_int_set(&is_full, 0);
+    disk_retry(f->disk);
+    disk_drain(f->disk);
+    board_advance(f->board, 1000000);
+    assert_int_equal(wait_is(f, 0), 1);
+    uint8_t byte;
+    assert_true(disk_read(f->disk, 7 * 512, &byte, 1, NULL));
+    assert_int_equal(byte, 0x77);
+    image->format = &raw_format;
+}
+
+static void write_waits_for_a_full_host_disk(void **state)
+{
+    check_full_disk(*state);
+}
+
+static void write_waits_for_a_full_host_disk_with_a_clock_of_its_own(void **state)
+{
+    Fixture *f = *state;
+    ahci_set_timed(f->ahci, f->board->machine.clock);
+    check_full_disk(f);
+}
+
 static void wild_addresses_are_bus_errors_not_crashes(void **state)
 {
     Fixture *f = *state;
@@ -711,6 +765,8 @@ int main(void)
         AHCI_TEST(line_follows_the_ports_registers),
         AHCI_TEST(each_port_sends_its_own_message),
         AHCI_TEST(reset_during_io_leaves_memory_alone_afterwards),
+        AHCI_TEST(write_waits_for_a_full_host_disk),
+        AHCI_TEST(write_waits_for_a_full_host_disk_with_a_clock_of_its_own),
         AHCI_TEST(wild_addresses_are_bus_errors_not_crashes),
         AHCI_TEST(short_descriptor_list_transfers_what_fits),
         AHCI_TEST(random_registers_never_stop_the_engine),
