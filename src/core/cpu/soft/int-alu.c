@@ -4,7 +4,7 @@
 /* ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, the carry flag's instructions and decimal
  * adjustment. */
 
-#include "core/cpu/soft/int.h"
+#include "core/cpu/soft/int-quiet.h"
 
 /* The host instruction on (destination, source), in registers or on memory; flags into cpu->flags.
  * PLAIN needs no flags, CARRY begins with CF. */
@@ -27,7 +27,8 @@
         cpu->flags = alu_flags;                                                                    \
     } while (0)
 
-/* Two operands, the destination is written. */
+/* Two operands, the destination is written. Load, operate, store, and no host instruction that does
+ * all on memory: what it stores is slower to load again. */
 #define ALU_WRITING_MEMORY(EA, N, S, EVAL)                                                         \
     INT_FAST N##_rm_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                           \
     {                                                                                              \
@@ -45,7 +46,9 @@
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
         if (G_UNLIKELY(!p))                                                                        \
             return N##_mr_slow_##S(cpu, op);                                                       \
-        EVAL(N, S, "", *p, "+m", INT_GET_##S(cpu, op->src), "r");                                  \
+        INT_TYPE_##S d = *p;                                                                       \
+        EVAL(N, S, "", d, "+r", INT_GET_##S(cpu, op->src), "rm");                                  \
+        *p = d;                                                                                    \
         SOFT_NEXT(cpu, op);                                                                        \
     }                                                                                              \
     INT_FAST N##_mi_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                           \
@@ -53,13 +56,15 @@
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
         if (G_UNLIKELY(!p))                                                                        \
             return N##_mi_slow_##S(cpu, op);                                                       \
-        EVAL(N, S, "", *p, "+m", (INT_TYPE_##S)op->imm, "r");                                      \
+        INT_TYPE_##S d = *p;                                                                       \
+        EVAL(N, S, "", d, "+r", *(INT_TYPE_##S *)&op->imm, "rm");                                  \
+        *p = d;                                                                                    \
         SOFT_NEXT(cpu, op);                                                                        \
     }                                                                                              \
     INT_FAST N##_lock_mr_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                      \
     {                                                                                              \
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
-        if (G_UNLIKELY(!p))                                                                        \
+        if (G_UNLIKELY(!p || INT_MISALIGNED(p, S)))                                                \
             return N##_lock_mr_slow_##S(cpu, op);                                                  \
         EVAL(N, S, "lock ", *p, "+m", INT_GET_##S(cpu, op->src), "r");                             \
         SOFT_NEXT(cpu, op);                                                                        \
@@ -67,7 +72,7 @@
     INT_FAST N##_lock_mi_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                      \
     {                                                                                              \
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
-        if (G_UNLIKELY(!p))                                                                        \
+        if (G_UNLIKELY(!p || INT_MISALIGNED(p, S)))                                                \
             return N##_lock_mi_slow_##S(cpu, op);                                                  \
         EVAL(N, S, "lock ", *p, "+m", (INT_TYPE_##S)op->imm, "r");                                 \
         SOFT_NEXT(cpu, op);                                                                        \
@@ -94,7 +99,7 @@
     {                                                                                              \
         SOFT_AT(cpu, op);                                                                          \
         uint64_t offset = soft_ea(cpu, op);                                                        \
-        INT_TYPE_##S *p = soft_lock_pointer(cpu, op->seg, offset, S);                              \
+        INT_TYPE_##S *p = int_lock_pointer(cpu, op, offset, S);                                    \
         if (p) {                                                                                   \
             EVAL(N, S, "lock ", *p, "+m", SRC, "r");                                               \
         } else {                                                                                   \
@@ -248,13 +253,15 @@ ALU_COMPARING(test)
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
         if (G_UNLIKELY(!p))                                                                        \
             return N##_m_slow_##S(cpu, op);                                                        \
-        EVAL(S, #N, *p, "+m");                                                                     \
+        INT_TYPE_##S d = *p;                                                                       \
+        EVAL(S, #N, d, "+r");                                                                      \
+        *p = d;                                                                                    \
         SOFT_NEXT(cpu, op);                                                                        \
     }                                                                                              \
     INT_FAST N##_lock_m_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                       \
     {                                                                                              \
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
-        if (G_UNLIKELY(!p))                                                                        \
+        if (G_UNLIKELY(!p || INT_MISALIGNED(p, S)))                                                \
             return N##_lock_m_slow_##S(cpu, op);                                                   \
         EVAL(S, "lock " #N, *p, "+m");                                                             \
         SOFT_NEXT(cpu, op);                                                                        \
@@ -286,7 +293,7 @@ ALU_COMPARING(test)
     {                                                                                              \
         SOFT_AT(cpu, op);                                                                          \
         uint64_t offset = soft_ea(cpu, op);                                                        \
-        INT_TYPE_##S *p = soft_lock_pointer(cpu, op->seg, offset, S);                              \
+        INT_TYPE_##S *p = int_lock_pointer(cpu, op, offset, S);                                    \
         if (p) {                                                                                   \
             EVAL(S, "lock " #N, *p, "+m");                                                         \
         } else {                                                                                   \
@@ -440,6 +447,34 @@ SoftHandler *const soft_unary_handlers[INT_N_UNARY][4][INT_N_UNARY_FORMS] = {
     [INT_NEG] = ALU_SIZES(ALU_ROW_UNARY, neg),
 };
 
+/* XOR or SUB of a 32- or 64-bit register with itself: waits for nothing. */
+INT_FAST alu_zero(SoftCpu *cpu, SoftOp *op)
+{
+    SOFT_R64(cpu, op->dst) = 0;
+    cpu->flags = SOFT_FLAG_ZF | SOFT_FLAG_PF | 0x200;
+    SOFT_NEXT(cpu, op);
+}
+
+static void alu_note(SoftDecode *d, unsigned operation, unsigned size, unsigned form)
+{
+    static const uint8_t twins[INT_N_ALU] = {
+        [INT_ADD] = QUIET_ADD, [INT_OR] = QUIET_OR,   [INT_AND] = QUIET_AND,
+        [INT_SUB] = QUIET_SUB, [INT_XOR] = QUIET_XOR,
+    };
+    SoftOp *op = d->op;
+    if (operation == INT_ADC || operation == INT_SBB)
+        return;
+    if (size < 4 || operation >= INT_CMP) {
+        quiet_note(op, QUIET_KILLS, 0);
+    } else if (form == INT_FORM_RR && op->dst == op->src &&
+               (operation == INT_XOR || operation == INT_SUB)) {
+        op->fn = alu_zero;
+        quiet_note(op, QUIET_KILLS | QUIET_TWIN, QUIET_ZERO);
+    } else {
+        quiet_note(op, QUIET_KILLS | QUIET_TWIN, twins[operation] + 2 * form + (size == 8));
+    }
+}
+
 static void alu_set(SoftDecode *d, unsigned operation, unsigned size, unsigned form)
 {
     if (form >= INT_FORM_RM)
@@ -447,6 +482,8 @@ static void alu_set(SoftDecode *d, unsigned operation, unsigned size, unsigned f
     if (d->lock)
         form += INT_FORM_LOCK;
     d->op->fn = soft_alu_handlers[operation][int_size_index(size)][form];
+    if (form < INT_FORM_RM)
+        alu_note(d, operation, size, form);
 }
 
 /* op r/m, r */
@@ -483,6 +520,12 @@ static void alu_decode_unary(SoftDecode *d, unsigned operation, unsigned size)
     else
         d->op->dst = soft_decode_reg(d, d->rm, size);
     d->op->fn = soft_unary_handlers[operation][int_size_index(size)][form];
+    static const uint8_t twins[INT_N_UNARY] = { QUIET_INC, QUIET_DEC, 0, QUIET_NEG };
+    if (form == 0 && size >= 4 && operation != INT_NOT)
+        quiet_note(d->op, QUIET_TWIN | (operation == INT_NEG ? QUIET_KILLS : 0),
+                   twins[operation] + (size == 8));
+    else if (form == 0 && operation == INT_NOT)
+        quiet_note(d->op, QUIET_TRANSPARENT, 0);
 }
 
 bool soft_decode_alu(SoftDecode *d)

@@ -75,7 +75,17 @@ INT_INLINE void *bit_pointer(SoftCpu *cpu, const SoftOp *op, uint64_t offset, un
     {                                                                                              \
         SOFT_AT(cpu, op);                                                                          \
         uint64_t offset = bit_offset(cpu, op, S, NUMBER(S));                                       \
-        INT_TYPE_##S *p = soft_lock_pointer(cpu, op->seg, offset, S);                              \
+        soft_probe_store(cpu, op->seg, offset, S);                                                 \
+        INT_TYPE_##S d = (INT_TYPE_##S)soft_load(cpu, op->seg, offset, S);                         \
+        EVAL_BIT(N, S, "", d, "+r", NUMBER(S) & (S * 8 - 1));                                      \
+        soft_store(cpu, op->seg, offset, S, d);                                                    \
+        SOFT_NEXT_STORED(cpu, op);                                                                 \
+    }                                                                                              \
+    INT_SLOW N##_lock_m##F##_slow_##S(SoftCpu *cpu, SoftOp *op)                                    \
+    {                                                                                              \
+        SOFT_AT(cpu, op);                                                                          \
+        uint64_t offset = bit_offset(cpu, op, S, NUMBER(S));                                       \
+        INT_TYPE_##S *p = int_lock_pointer(cpu, op, offset, S);                                    \
         if (p) {                                                                                   \
             EVAL_BIT(N, S, "lock ", *p, "+m", NUMBER(S) & (S * 8 - 1));                            \
         } else {                                                                                   \
@@ -87,16 +97,24 @@ INT_INLINE void *bit_pointer(SoftCpu *cpu, const SoftOp *op, uint64_t offset, un
         }                                                                                          \
         SOFT_NEXT_STORED(cpu, op);                                                                 \
     }                                                                                              \
-    BIT_CHANGE_MEMORY(N, S, m##F, m##F, NUMBER, "")                                                \
-    BIT_CHANGE_MEMORY(N, S, lock_m##F, m##F, NUMBER, "lock ")
-#define BIT_CHANGE_MEMORY(N, S, FORM, SLOW, NUMBER, LOCK)                                          \
-    INT_FAST N##_##FORM##_##S(SoftCpu *cpu, SoftOp *op)                                            \
+    INT_FAST N##_m##F##_##S(SoftCpu *cpu, SoftOp *op)                                              \
     {                                                                                              \
         uint64_t offset = bit_offset(cpu, op, S, NUMBER(S));                                       \
         INT_TYPE_##S *p = bit_pointer(cpu, op, offset, S, true);                                   \
         if (G_UNLIKELY(!p))                                                                        \
-            return N##_##SLOW##_slow_##S(cpu, op);                                                 \
-        EVAL_BIT(N, S, LOCK, *p, "+m", NUMBER(S) & (S * 8 - 1));                                   \
+            return N##_m##F##_slow_##S(cpu, op);                                                   \
+        INT_TYPE_##S d = *p;                                                                       \
+        EVAL_BIT(N, S, "", d, "+r", NUMBER(S) & (S * 8 - 1));                                      \
+        *p = d;                                                                                    \
+        SOFT_NEXT(cpu, op);                                                                        \
+    }                                                                                              \
+    INT_FAST N##_lock_m##F##_##S(SoftCpu *cpu, SoftOp *op)                                         \
+    {                                                                                              \
+        uint64_t offset = bit_offset(cpu, op, S, NUMBER(S));                                       \
+        INT_TYPE_##S *p = bit_pointer(cpu, op, offset, S, true);                                   \
+        if (G_UNLIKELY(!p || INT_MISALIGNED(p, S)))                                                \
+            return N##_lock_m##F##_slow_##S(cpu, op);                                              \
+        EVAL_BIT(N, S, "lock ", *p, "+m", NUMBER(S) & (S * 8 - 1));                                \
         SOFT_NEXT(cpu, op);                                                                        \
     }
 #define BIT_SIZE(S)                                                                                \

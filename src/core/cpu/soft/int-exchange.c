@@ -21,35 +21,42 @@
         cpu->flags = flags;                                                                        \
     } while (0)
 
-/* Memory forms: @locked says what the family's own name does. XCHG is always locked. */
+/* The operand out of line, with the register in r. */
+#define INT_LOCKED(LOCK) (sizeof(LOCK) > 1)
+#define EXCHANGE_SLOWLY(S, EVAL, LOCK)                                                             \
+    uint64_t offset = soft_ea(cpu, op);                                                            \
+    soft_probe_store(cpu, op->seg, offset, S);                                                     \
+    INT_TYPE_##S *p = INT_LOCKED(LOCK) ? int_lock_pointer(cpu, op, offset, S) : NULL;              \
+    if (p) {                                                                                       \
+        EVAL(S, LOCK, *p, "+m", r);                                                                \
+    } else {                                                                                       \
+        if (INT_LOCKED(LOCK))                                                                      \
+            soft_exclusive_begin(cpu);                                                             \
+        INT_TYPE_##S d = (INT_TYPE_##S)soft_load(cpu, op->seg, offset, S);                         \
+        EVAL(S, "", d, "+r", r);                                                                   \
+        soft_store(cpu, op->seg, offset, S, d);                                                    \
+        if (INT_LOCKED(LOCK))                                                                      \
+            soft_exclusive_end(cpu);                                                               \
+    }
+
+/* Memory forms. XCHG is always locked. */
 #define EXCHANGE_MEMORY(EA, N, S, EVAL, LOCK)                                                      \
     INT_FAST N##_mr_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                           \
     {                                                                                              \
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
-        if (G_UNLIKELY(!p))                                                                        \
+        if (G_UNLIKELY(!p || (INT_LOCKED(LOCK) && INT_MISALIGNED(p, S))))                          \
             return N##_mr_slow_##S(cpu, op);                                                       \
         INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
         EVAL(S, LOCK, *p, "+m", r);                                                                \
         INT_SET_##S(cpu, op->src, r);                                                              \
         SOFT_NEXT(cpu, op);                                                                        \
     }
-/* Out of line all are locked: it is never wrong. */
 #define EXCHANGE_SIZE(N, S, EVAL, LOCK)                                                            \
     INT_SLOW N##_mr_slow_##S(SoftCpu *cpu, SoftOp *op)                                             \
     {                                                                                              \
         SOFT_AT(cpu, op);                                                                          \
-        uint64_t offset = soft_ea(cpu, op);                                                        \
-        INT_TYPE_##S *p = soft_lock_pointer(cpu, op->seg, offset, S);                              \
         INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
-        if (p) {                                                                                   \
-            EVAL(S, "lock ", *p, "+m", r);                                                         \
-        } else {                                                                                   \
-            soft_exclusive_begin(cpu);                                                             \
-            INT_TYPE_##S d = (INT_TYPE_##S)soft_load(cpu, op->seg, offset, S);                     \
-            EVAL(S, "", d, "+r", r);                                                               \
-            soft_store(cpu, op->seg, offset, S, d);                                                \
-            soft_exclusive_end(cpu);                                                               \
-        }                                                                                          \
+        EXCHANGE_SLOWLY(S, EVAL, LOCK)                                                             \
         INT_SET_##S(cpu, op->src, r);                                                              \
         SOFT_NEXT_STORED(cpu, op);                                                                 \
     }                                                                                              \
@@ -92,11 +99,19 @@ EXCHANGE(8)
     INT_FAST N##_mr_##EA##_##S(SoftCpu *cpu, SoftOp *op)                                           \
     {                                                                                              \
         INT_TYPE_##S *p = soft_ptr(cpu, op, INT_EA_##EA, S, true);                                 \
-        if (G_UNLIKELY(!p))                                                                        \
-            return cmpxchg_mr_slow_##S(cpu, op);                                                   \
+        if (G_UNLIKELY(!p || (INT_LOCKED(LOCK) && INT_MISALIGNED(p, S))))                          \
+            return N##_mr_slow_##S(cpu, op);                                                       \
         INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
         EVAL_CMPXCHG(S, LOCK, *p, "+m", r);                                                        \
         SOFT_NEXT(cpu, op);                                                                        \
+    }
+#define CMPXCHG_SLOW(N, S, LOCK)                                                                   \
+    INT_SLOW N##_mr_slow_##S(SoftCpu *cpu, SoftOp *op)                                             \
+    {                                                                                              \
+        SOFT_AT(cpu, op);                                                                          \
+        INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
+        EXCHANGE_SLOWLY(S, EVAL_CMPXCHG, LOCK)                                                     \
+        SOFT_NEXT_STORED(cpu, op);                                                                 \
     }
 #define CMPXCHG(S)                                                                                 \
     INT_FAST cmpxchg_rr_##S(SoftCpu *cpu, SoftOp *op)                                              \
@@ -109,23 +124,8 @@ EXCHANGE(8)
             INT_SET_##S(cpu, op->dst, d);                                                          \
         SOFT_NEXT(cpu, op);                                                                        \
     }                                                                                              \
-    INT_SLOW cmpxchg_mr_slow_##S(SoftCpu *cpu, SoftOp *op)                                         \
-    {                                                                                              \
-        SOFT_AT(cpu, op);                                                                          \
-        uint64_t offset = soft_ea(cpu, op);                                                        \
-        INT_TYPE_##S *p = soft_lock_pointer(cpu, op->seg, offset, S);                              \
-        INT_TYPE_##S r = INT_GET_##S(cpu, op->src);                                                \
-        if (p) {                                                                                   \
-            EVAL_CMPXCHG(S, "lock ", *p, "+m", r);                                                 \
-        } else {                                                                                   \
-            soft_exclusive_begin(cpu);                                                             \
-            INT_TYPE_##S d = (INT_TYPE_##S)soft_load(cpu, op->seg, offset, S);                     \
-            EVAL_CMPXCHG(S, "", d, "+r", r);                                                       \
-            soft_store(cpu, op->seg, offset, S, d);                                                \
-            soft_exclusive_end(cpu);                                                               \
-        }                                                                                          \
-        SOFT_NEXT_STORED(cpu, op);                                                                 \
-    }                                                                                              \
+    CMPXCHG_SLOW(cmpxchg, S, "")                                                                   \
+    CMPXCHG_SLOW(cmpxchg_lock, S, "lock ")                                                         \
     INT_FOR_EA(CMPXCHG_MEMORY, cmpxchg, S, "")                                                     \
     INT_FOR_EA(CMPXCHG_MEMORY, cmpxchg_lock, S, "lock ")
 CMPXCHG(1)
@@ -140,7 +140,7 @@ static void exchange_8b(SoftCpu *cpu, const SoftOp *op)
     uint64_t expected = SOFT_R32(cpu, SOFT_REG(0)) | (uint64_t)SOFT_R32(cpu, SOFT_REG(2)) << 32;
     uint64_t desired = SOFT_R32(cpu, SOFT_REG(3)) | (uint64_t)SOFT_R32(cpu, SOFT_REG(1)) << 32;
     uint64_t found = expected;
-    uint64_t *p = soft_lock_pointer(cpu, op->seg, offset, 8);
+    uint64_t *p = int_lock_pointer(cpu, op, offset, 8);
     if (p) {
         __atomic_compare_exchange_n(p, &found, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     } else {

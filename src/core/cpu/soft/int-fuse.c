@@ -6,7 +6,7 @@
  * the two of the Jcc. A memory operand that misses falls back to the plain handlers. */
 
 #include "core/cpu/soft/branch.h"
-#include "core/cpu/soft/int.h"
+#include "core/cpu/soft/int-quiet.h"
 
 #define FUSE_BRANCH(taken)                                                                         \
     do {                                                                                           \
@@ -177,6 +177,7 @@ static const struct {
 
 void soft_fuse(SoftOp *previous, SoftOp *branch)
 {
+    soft_quieten(previous, branch);
     if (!soft_branch_is_conditional(branch))
         return;
     for (unsigned i = 0; i < G_N_ELEMENTS(fuse_table); i++) {

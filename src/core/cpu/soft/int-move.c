@@ -4,7 +4,7 @@
 /* MOV, MOVZX, MOVSX, MOVSXD, LEA, CMOVcc, SETcc, CBW…CQO, LAHF, SAHF, BSWAP, XLAT, and what does
  * nothing. MOV of segment, control and debug registers is the system's. */
 
-#include "core/cpu/soft/int.h"
+#include "core/cpu/soft/int-quiet.h"
 
 /* MOV between registers, memory, immediates. */
 #define MOVE_MEMORY(EA, S)                                                                         \
@@ -290,11 +290,22 @@ SoftNext soft_op_nop(SoftCpu *cpu, SoftOp *op)
     SOFT_NEXT(cpu, op);
 }
 
+bool soft_is_lea(const SoftOp *op)
+{
+    for (unsigned i = 1; i < 4; i++)
+        for (unsigned ea = 0; ea < SOFT_N_EA; ea++)
+            if (op->fn == lea_handlers[i][ea])
+                return true;
+    return false;
+}
+
 static void move_set(SoftDecode *d, unsigned size, unsigned form)
 {
     if (form >= MOV_RM)
         form += d->ea;
     d->op->fn = mov_handlers[int_size_index(size)][form];
+    if (form < MOV_RM)
+        quiet_note(d->op, QUIET_TRANSPARENT, 0);
 }
 
 /* A0-A3. */
@@ -327,6 +338,8 @@ static bool move_decode_extend(SoftDecode *d, bool sign, unsigned from)
     if (!d->is_memory)
         d->op->src = soft_decode_reg(d, d->rm, from);
     unsigned form = d->is_memory ? 1 + d->ea : 0;
+    if (form == 0)
+        quiet_note(d->op, QUIET_TRANSPARENT, 0);
     if (from >= to) /* MOVSXD r16 or r32: a plain move; MOVZX and MOVSX r16, r/m16 likewise */
         move_set(d, to, d->is_memory ? MOV_RM : MOV_RR);
     else

@@ -3,7 +3,7 @@
 
 /* MUL, IMUL, DIV, IDIV, AAM, AAD. */
 
-#include "core/cpu/soft/int.h"
+#include "core/cpu/soft/int-quiet.h"
 
 #define RAX SOFT_REG(0)
 #define RDX SOFT_REG(2)
@@ -243,9 +243,13 @@ bool soft_decode_muldiv(SoftDecode *d)
         op->src = SOFT_REG(d->rm);
     if (d->map == 1) { /* 0F AF */
         op->fn = imul_handlers[int_size_index(size) - 1][form];
+        if (form == 0 && size >= 4)
+            quiet_note(op, QUIET_TWIN, QUIET_IMUL_RR + (size == 8));
         return true;
     }
     op->imm = soft_fetch_immediate(d, d->opcode == 0x6B ? 1 : MIN(size, 4));
     op->fn = imul_imm_handlers[int_size_index(size) - 1][form];
+    if (form == 0 && size >= 4)
+        quiet_note(op, QUIET_TWIN, QUIET_IMUL_RRI + (size == 8));
     return true;
 }

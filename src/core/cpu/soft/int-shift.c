@@ -5,7 +5,7 @@
  * loaded, so a count of zero leaves them, rotates keep theirs, and undefined ones are the
  * processor's. */
 
-#include "core/cpu/soft/int.h"
+#include "core/cpu/soft/int-quiet.h"
 
 #define SHIFT_RCX SOFT_REG(1)
 
@@ -91,11 +91,24 @@ SHIFT(shr)
 SHIFT(sar)
 #define ROTATE_KEEP(N)                                                                             \
     SHIFT_REGISTER(N, 1, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
-    SHIFT_REGISTER(N, 2, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
-    SHIFT_REGISTER(N, 4, rk, EVAL_ROTATE_KEEP, op->imm)                                            \
-    SHIFT_REGISTER(N, 8, rk, EVAL_ROTATE_KEEP, op->imm)
+    SHIFT_REGISTER(N, 2, rk, EVAL_ROTATE_KEEP, op->imm)
 ROTATE_KEEP(rol)
 ROTATE_KEEP(ror)
+/* The usual sizes without the detour: CF is the bit that went round. The count is not zero. */
+#define ROTATE_FAST(N, S, CARRY)                                                                   \
+    INT_FAST N##_rk_##S(SoftCpu *cpu, SoftOp *op)                                                  \
+    {                                                                                              \
+        uint8_t slot = op->dst;                                                                    \
+        INT_TYPE_##S d = INT_GET_##S(cpu, slot);                                                   \
+        __asm__(#N INT_SUFFIX_##S " %%cl, %[d]" : [d] "+r"(d) : "c"((uint8_t)op->imm) : "cc");     \
+        INT_SET_##S(cpu, slot, d);                                                                 \
+        cpu->flags = (cpu->flags & ~SOFT_FLAG_CF) | (uint32_t)(CARRY) << 8;                        \
+        SOFT_NEXT(cpu, op);                                                                        \
+    }
+ROTATE_FAST(rol, 4, d & 1)
+ROTATE_FAST(rol, 8, d & 1)
+ROTATE_FAST(ror, 4, d >> 31)
+ROTATE_FAST(ror, 8, d >> 63)
 #define SHIFT_IMMEDIATE(N)                                                                         \
     SHIFT_REGISTER(N, 1, rn, EVAL_SHIFT_NONZERO, op->imm)                                          \
     SHIFT_REGISTER(N, 2, rn, EVAL_SHIFT_NONZERO, op->imm)                                          \
@@ -194,6 +207,20 @@ static bool shift_decode_double(SoftDecode *d)
     return true;
 }
 
+/* A register shifted by an immediate. */
+static void shift_note(SoftOp *op, unsigned operation, unsigned size, unsigned count)
+{
+    static const uint8_t twins[8] = { QUIET_ROL, QUIET_ROR, 0,         0,
+                                      QUIET_SHL, QUIET_SHR, QUIET_SHL, QUIET_SAR };
+    bool kills = operation >= 4 && count != 0;
+    if (operation == 2 || operation == 3) /* through the carry */
+        return;
+    if (size >= 4)
+        quiet_note(op, QUIET_TWIN | (kills ? QUIET_KILLS : 0), twins[operation] + (size == 8));
+    else if (kills)
+        quiet_note(op, QUIET_KILLS, 0);
+}
+
 bool soft_decode_shift(SoftDecode *d)
 {
     if (d->map == 1)
@@ -210,9 +237,10 @@ bool soft_decode_shift(SoftDecode *d)
     unsigned count = op->imm & (size == 8 ? 63 : 31);
     if (by_cl || d->is_memory)
         return true;
-    if (operation <= 1 && count != 1)
+    if (operation <= 1 && count > 1)
         op->fn = rotate_keep_handlers[operation][int_size_index(size)];
     else if (operation >= 4 && count != 0)
         op->fn = shift_nonzero_handlers[operation - 4][int_size_index(size)];
+    shift_note(op, operation, size, count);
     return true;
 }

@@ -135,6 +135,16 @@ static inline bool int_condition(uint32_t f, unsigned cc)
 /* The three EA kinds of a family: M(b, …) M(bi, …) M(g, …). */
 #define INT_FOR_EA(M, ...) M(b, __VA_ARGS__) M(bi, __VA_ARGS__) M(g, __VA_ARGS__)
 
+/* Host LOCK stays inside a cache line: across two it stops every processor of the host, and kernels
+ * punish it. Locked fast paths want natural alignment and leave the rest to their slow twins, which
+ * do operands that int_lock_pointer refuses alone in the machine. */
+#define INT_MISALIGNED(p, size) (((uintptr_t)(p) & ((size)-1)) != 0)
+static inline void *int_lock_pointer(SoftCpu *cpu, const SoftOp *op, uint64_t offset, unsigned size)
+{
+    void *p = soft_lock_pointer(cpu, op->seg, offset, size);
+    return p && ((uintptr_t)p & 63) + size <= 64 ? p : NULL;
+}
+
 /* Decoders of the integer opcodes, a file each; called by decode.c through its table. */
 bool soft_decode_alu(SoftDecode *d);      /* int-alu.c */
 bool soft_decode_exchange(SoftDecode *d); /* int-exchange.c */
