@@ -14,6 +14,7 @@
 struct _VitrineCreatePage {
     AdwWindow parent;
     AdwPreferencesGroup *source_group;
+    GtkWidget *settings_group;
     AdwActionRow *source_row;
     AdwEntryRow *name;
     GtkSpinButton *memory, *cpus, *disk;
@@ -89,8 +90,10 @@ static void page_look_at_source(VitrineCreatePage *self)
     if (!medium) {
         adw_action_row_set_subtitle(self->source_row, _("Cannot be used"));
         page_say(self, error->message, true);
+        adw_action_row_set_icon_name(self->source_row, "dialog-warning-symbolic");
         gtk_widget_set_sensitive(self->start, FALSE);
-        gtk_widget_set_sensitive(self->create_only, FALSE);
+        gtk_widget_set_visible(self->create_only, FALSE);
+        gtk_widget_set_visible(self->settings_group, FALSE);
         g_error_free(error);
         return;
     }
@@ -217,6 +220,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_set_template_from_resource(widget_class,
                                                 "/org/vitrine/Vitrine/create-page.ui");
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, source_group);
+    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, settings_group);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, source_row);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, name);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, memory);

@@ -8,6 +8,7 @@
 struct _VitrineLibrary {
     GObject parent;
     GPtrArray *machines; /* of VitrineMachine, by name */
+    GPtrArray *others;   /* paths of bundles elsewhere that were opened */
     GFileMonitor *monitor;
     guint timer;
     bool refreshing, again;
@@ -93,7 +94,13 @@ static void library_apply(VitrineLibrary *self, GPtrArray *clients)
 
 static void list_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-    g_task_return_pointer(task, client_list_machines(), (GDestroyNotify)g_ptr_array_unref);
+    GPtrArray *clients = client_list_machines(), *others = data;
+    for (guint i = 0; i < others->len; i++) {
+        const char *bundle = g_ptr_array_index(others, i);
+        if (!list_has(clients, bundle) && bundle_is_bundle(bundle))
+            g_ptr_array_add(clients, client_open_machine(bundle));
+    }
+    g_task_return_pointer(task, clients, (GDestroyNotify)g_ptr_array_unref);
 }
 
 static void on_listed(GObject *source, GAsyncResult *result, gpointer opaque)
@@ -110,6 +117,17 @@ static void on_listed(GObject *source, GAsyncResult *result, gpointer opaque)
     }
 }
 
+void vitrine_library_add(VitrineLibrary *self, const char *bundle)
+{
+    if (!g_ptr_array_find_with_equal_func(self->others, bundle, g_str_equal, NULL))
+        g_ptr_array_add(self->others, g_strdup(bundle));
+}
+
+static gpointer copy_path(gconstpointer path, gpointer unused)
+{
+    return g_strdup(path);
+}
+
 void vitrine_library_refresh(VitrineLibrary *self)
 {
     if (self->refreshing) {
@@ -118,6 +136,9 @@ void vitrine_library_refresh(VitrineLibrary *self)
     }
     self->refreshing = true;
     g_autoptr(GTask) task = g_task_new(self, NULL, on_listed, NULL);
+    GPtrArray *others = g_ptr_array_copy(self->others, copy_path, NULL);
+    g_ptr_array_set_free_func(others, g_free);
+    g_task_set_task_data(task, others, (GDestroyNotify)g_ptr_array_unref);
     g_task_run_in_thread(task, list_thread);
 }
 
@@ -137,6 +158,7 @@ static void vitrine_library_dispose(GObject *object)
     g_clear_handle_id(&self->timer, g_source_remove);
     g_clear_object(&self->monitor);
     g_clear_pointer(&self->machines, g_ptr_array_unref);
+    g_clear_pointer(&self->others, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_library_parent_class)->dispose(object);
 }
 
@@ -150,6 +172,7 @@ static void vitrine_library_class_init(VitrineLibraryClass *klass)
 static void vitrine_library_init(VitrineLibrary *self)
 {
     self->machines = g_ptr_array_new_with_free_func(g_object_unref);
+    self->others = g_ptr_array_new_with_free_func(g_free);
 }
 
 VitrineLibrary *vitrine_library_new(void)

@@ -16,6 +16,8 @@ G_DECLARE_FINAL_TYPE(VitrineLibrary, vitrine_library, VITRINE, LIBRARY, GObject)
 VitrineLibrary *vitrine_library_new(void);
 /* Looks again now. Emits "refreshed" when done. */
 void vitrine_library_refresh(VitrineLibrary *self);
+/* From the next look on shows @bundle too, wherever it lies. */
+void vitrine_library_add(VitrineLibrary *self, const char *bundle);
 /* Borrowed, or NULL. */
 VitrineMachine *vitrine_library_find(VitrineLibrary *self, const char *bundle);
 

@@ -42,10 +42,9 @@ void log_window_show(GtkWindow *parent, const char *machine, const char *path)
     gtk_window_set_transient_for(GTK_WINDOW(window), parent);
     gtk_window_set_default_size(GTK_WINDOW(window), 720, 480);
     GtkEventController *keys = gtk_shortcut_controller_new();
-    gtk_shortcut_controller_add_shortcut(
-        GTK_SHORTCUT_CONTROLLER(keys),
-        gtk_shortcut_new(gtk_keyval_trigger_new(GDK_KEY_Escape, 0),
-                         gtk_named_action_new("window.close")));
+    gtk_shortcut_controller_add_shortcut(GTK_SHORTCUT_CONTROLLER(keys),
+                                         gtk_shortcut_new(gtk_keyval_trigger_new(GDK_KEY_Escape, 0),
+                                                          gtk_named_action_new("window.close")));
     gtk_widget_add_controller(window, keys);
     gtk_window_present(GTK_WINDOW(window));
 }

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/machine.h"
+#include "model/medium.h"
 #include <glib/gi18n.h>
 
 struct _VitrineMachine {
@@ -303,8 +304,33 @@ static int machine_disc_drive(VitrineMachine *self)
     return found;
 }
 
+/* A machine that is off has its disc in its definition; @path empty: none. */
+static void machine_set_disc(VitrineMachine *self, const char *path, const char *what)
+{
+    GError *error = NULL;
+    g_autoptr(Definition) definition = bundle_load(self->bundle, &error);
+    g_autoptr(Medium) medium = path[0] && definition ? medium_identify(path, &error) : NULL;
+    int drive = definition ? definition_find_drive(definition, DRIVE_CDROM) : -1;
+    if (!error && drive < 0)
+        g_set_error(&error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("This machine has no disc drive."));
+    if (!error && medium && medium->kind != MEDIUM_DISC)
+        g_set_error(&error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    _("“%s” is a disk image, not a disc. Choose an ISO"), path);
+    if (!error) {
+        g_free(definition->drive[drive].path);
+        definition->drive[drive].path = g_strdup(path);
+        bundle_save(self->bundle, definition, &error);
+    }
+    if (error)
+        machine_fail(self, what, error);
+}
+
 void vitrine_machine_insert(VitrineMachine *self, const char *path)
 {
+    if (!self->proxy) {
+        machine_set_disc(self, path, _("The disc could not be inserted"));
+        return;
+    }
     int drive = machine_disc_drive(self);
     if (drive < 0) {
         machine_fail(
@@ -318,6 +344,10 @@ void vitrine_machine_insert(VitrineMachine *self, const char *path)
 
 void vitrine_machine_eject(VitrineMachine *self)
 {
+    if (!self->proxy) {
+        machine_set_disc(self, "", _("The disc could not be ejected"));
+        return;
+    }
     int drive = machine_disc_drive(self);
     if (drive >= 0)
         machine_call(self, "EjectMedia", g_variant_new("(u)", (guint)drive),

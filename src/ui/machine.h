@@ -47,7 +47,8 @@ void vitrine_machine_resume(VitrineMachine *self);
 void vitrine_machine_reset(VitrineMachine *self);
 void vitrine_machine_press_power(VitrineMachine *self);
 void vitrine_machine_force_off(VitrineMachine *self);
-void vitrine_machine_insert(VitrineMachine *self, const char *path); /* into the first disc drive */
+/* Into the first disc drive; of a machine that is off, in its definition. */
+void vitrine_machine_insert(VitrineMachine *self, const char *path);
 void vitrine_machine_eject(VitrineMachine *self);
 void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
 /* Loads thumbnail.png again; asks a running engine for a new one first. */

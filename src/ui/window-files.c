@@ -4,6 +4,7 @@
 /* What is dropped on the window, or chosen for it. */
 
 #include "model/bundle.h"
+#include "model/medium.h"
 #include "ui/create-page.h"
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
@@ -59,11 +60,18 @@ static void window_ask_insert(VitrineWindow *self, const char *path)
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+/* Whatever is no disc goes to the create page, which takes disks and says what is wrong. */
+static bool path_is_disc(const char *path)
+{
+    g_autoptr(Medium) medium = medium_identify(path, NULL);
+    return medium && medium->kind == MEDIUM_DISC;
+}
+
 void vitrine_window_open_path(VitrineWindow *self, const char *path)
 {
     if (bundle_is_bundle(path))
         vitrine_window_show_bundle(self, path, false);
-    else if (window_machine_is_live(self))
+    else if (window_machine_is_live(self) && path_is_disc(path))
         window_ask_insert(self, path);
     else
         window_create(self, path);

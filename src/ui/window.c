@@ -68,24 +68,10 @@ bool window_machine_is_live(VitrineWindow *self)
     return machine && vitrine_machine_get_connection(machine);
 }
 
-static void window_update_actions(VitrineWindow *self)
+static void window_update_header(VitrineWindow *self, VitrineMachine *machine)
 {
-    VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
     ClientState state = machine ? vitrine_machine_get_state(machine) : CLIENT_OFF;
-    bool live = window_machine_is_live(self);
     bool paused = state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM;
-    static const char *const live_actions[] = {
-        "machine.pause", "machine.reset",      "machine.power-button",
-        "machine.eject", "machine.force-off",  "machine.insert",
-        "machine.keys",  "machine.screenshot", NULL
-    };
-    for (size_t i = 0; live_actions[i]; i++)
-        gtk_widget_action_set_enabled(GTK_WIDGET(self), live_actions[i], live);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.start",
-                                  machine && vitrine_machine_can_start(machine));
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.trash", machine && !live);
-    if (!live)
-        gtk_window_unfullscreen(GTK_WINDOW(self));
     gtk_button_set_icon_name(self->pause_button, paused ? "media-playback-start-symbolic"
                                                         : "media-playback-pause-symbolic");
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->pause_button), paused ? _("Resume") : _("Pause"));
@@ -108,6 +94,27 @@ static void window_update_actions(VitrineWindow *self)
     gtk_widget_set_visible(GTK_WIDGET(self->cpu_badge), cpu && *cpu);
     gtk_button_set_label(self->cpu_badge, cpu ? cpu : "");
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->cpu_badge), reason);
+}
+
+static void window_update_actions(VitrineWindow *self)
+{
+    VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
+    bool live = window_machine_is_live(self);
+    bool can_start = machine && vitrine_machine_can_start(machine);
+    static const char *const live_actions[] = { "machine.pause",     "machine.reset",
+                                                "machine.keys",      "machine.power-button",
+                                                "machine.force-off", "machine.screenshot",
+                                                "win.fullscreen",    NULL };
+    static const char *const disc_actions[] = { "machine.insert", "machine.eject", NULL };
+    for (size_t i = 0; live_actions[i]; i++)
+        gtk_widget_action_set_enabled(GTK_WIDGET(self), live_actions[i], live);
+    for (size_t i = 0; disc_actions[i]; i++)
+        gtk_widget_action_set_enabled(GTK_WIDGET(self), disc_actions[i], live || can_start);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.start", can_start);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.trash", machine && !live);
+    if (!live)
+        gtk_window_unfullscreen(GTK_WINDOW(self));
+    window_update_header(self, machine);
 }
 
 static void window_open_machine(VitrineWindow *self, VitrineMachine *machine)
@@ -165,8 +172,9 @@ static void on_library_refreshed(VitrineLibrary *library, VitrineWindow *self)
 void vitrine_window_show_bundle(VitrineWindow *self, const char *bundle, bool start)
 {
     g_free(self->pending_bundle);
-    self->pending_bundle = g_strdup(bundle);
+    self->pending_bundle = g_canonicalize_filename(bundle, NULL);
     self->pending_start = start;
+    vitrine_library_add(self->library, self->pending_bundle);
     vitrine_library_refresh(self->library);
 }
 

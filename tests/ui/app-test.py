@@ -338,7 +338,9 @@ class App(unittest.TestCase):
         self.assert_no_complaints()
 
     def assert_no_complaints(self):
-        log = self.desktop.log_of("vitrine")
+        # GDK 4.8 asks for the monitor of a window that the X server has not placed yet.
+        log = "".join(line for line in self.desktop.log_of("vitrine").splitlines(True)
+                      if "gdk_monitor_get_geometry" not in line)
         self.assertFalse("CRITICAL" in log or "WARNING" in log, log)
 
 
