@@ -52,6 +52,8 @@ static void window_ask_insert(VitrineWindow *self, const char *path)
     GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), _("Insert the Disc?"), body);
     adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "new",
                                      _("_New Machine"), "insert", _("_Insert"), NULL);
+    adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "insert",
+                                               ADW_RESPONSE_SUGGESTED);
     adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "insert");
     adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
     Choice *choice = g_new(Choice, 1);

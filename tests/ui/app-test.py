@@ -286,6 +286,7 @@ class App(unittest.TestCase):
         self.assertEqual([m["state"] for m in self.machines()], ["running", "running"], "machines outlive the app")
 
         self.name = "one"
+        self.desktop.env["VITRINE_PRESENTER"] = "gl"  # the other tests have cairo
         one = next(m for m in self.machines() if m["name"] == "one")
         self.start_app(one["bundle"])
         self.ctl("pause", "one")
