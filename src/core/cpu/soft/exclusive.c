@@ -4,9 +4,17 @@
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/soft-machine.h"
 
+/* A vCPU that is alone gives that up while it is outside: a device may wait for a lock whose holder
+ * wants to be alone, or want that itself. No device can tell that a locked access came in two
+ * parts.
+ */
 void soft_guest_leave(SoftCpu *cpu)
 {
     SoftMachine *machine = cpu->machine;
+    if (G_UNLIKELY(cpu->alone)) {
+        soft_machine_exclusive_end(machine);
+        return;
+    }
     __atomic_store_n(&cpu->in_guest, 0, __ATOMIC_SEQ_CST);
     if (G_UNLIKELY(__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))) {
         g_mutex_lock(&machine->lock);
@@ -18,6 +26,10 @@ void soft_guest_leave(SoftCpu *cpu)
 void soft_guest_enter(SoftCpu *cpu)
 {
     SoftMachine *machine = cpu->machine;
+    if (G_UNLIKELY(cpu->alone)) {
+        soft_machine_exclusive_begin(machine);
+        return;
+    }
     for (;;) {
         /* Sequentially consistent on both sides: either we see the wish, or its maker sees us
          * inside. */
@@ -74,12 +86,14 @@ void soft_exclusive_begin(SoftCpu *cpu)
         return;
     soft_guest_leave(cpu);
     soft_machine_exclusive_begin(cpu->machine);
+    cpu->alone = true;
 }
 
 void soft_exclusive_end(SoftCpu *cpu)
 {
     if (cpu->machine->n_vcpus == 1)
         return;
+    cpu->alone = false;
     soft_machine_exclusive_end(cpu->machine);
     soft_guest_enter(cpu);
 }

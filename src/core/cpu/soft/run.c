@@ -361,6 +361,9 @@ CpuExit soft_run(Vcpu *vcpu)
     soft_fp_enter(cpu);
     soft_request_attention(cpu);
     if (sigsetjmp(cpu->fault_jump, 0)) {
+        /* Another vCPU unmapped the operand of a locked access after it was probed. */
+        if (cpu->alone)
+            soft_exclusive_end(cpu);
         fault_to_instruction(cpu);
         if (!soft_deliver_fault(cpu)) {
             exit = CPU_EXIT_SHUTDOWN;

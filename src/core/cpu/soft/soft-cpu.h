@@ -255,6 +255,7 @@ struct SoftCpu {
     uint64_t clock_retired; /* deterministic clock: instructions it has been moved on for */
     SoftMachine *machine;   /* borrowed */
     unsigned in_guest;      /* atomic, exclusive.c */
+    bool alone;             /* inside soft_exclusive_begin/end */
 };
 
 static inline void *soft_slot(SoftCpu *cpu, uint8_t slot)
