@@ -133,6 +133,13 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
                         others[i].what);
             return false;
         }
+    /* The first sectors of a disc that boots from a stick too look like a disk's. */
+    g_autofree char *folded = g_ascii_strdown(path, -1);
+    if (g_str_has_suffix(folded, ".iso") && medium->size_bytes <= FIRST_DESCRIPTOR * SECTOR) {
+        refuse(error, path,
+               "is incomplete: it ends before a disc begins. Download or copy it again");
+        return false;
+    }
     medium->format = "raw";
     medium->boots = first[510] == 0x55 && first[511] == 0xaa;
     if (!medium->boots) {

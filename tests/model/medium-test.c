@@ -117,6 +117,13 @@ static void a_truncated_disc_is_refused(void **state)
     assert_refused(sizeof image - 1, "is incomplete");
 }
 
+static void the_first_sectors_of_a_disc_are_no_disk(void **state)
+{
+    image[510] = 0x55;
+    image[511] = 0xaa;
+    assert_refused(5000, "is incomplete");
+}
+
 static void an_empty_file_is_refused(void **state)
 {
     assert_refused(0, "is empty");
@@ -180,6 +187,7 @@ int main(void)
         TEST(a_boot_entry_that_is_off_does_not_boot),
         TEST(a_boot_catalogue_past_the_end_does_not_boot),
         TEST(a_truncated_disc_is_refused),
+        TEST(the_first_sectors_of_a_disc_are_no_disk),
         TEST(an_empty_file_is_refused),
         TEST(a_missing_file_is_refused),
         TEST(a_folder_is_refused),
