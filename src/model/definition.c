@@ -125,8 +125,10 @@ static char *key_describe(const SchemaKey *key)
 
 static bool text_is_plain(const char *text, uint64_t min, uint64_t max)
 {
-    gsize length = strlen(text);
-    if (length < min || length > max || !g_utf8_validate(text, -1, NULL))
+    if (!g_utf8_validate(text, -1, NULL))
+        return false;
+    uint64_t length = g_utf8_strlen(text, -1);
+    if (length < min || length > max)
         return false;
     for (const char *at = text; *at; at = g_utf8_next_char(at))
         if (g_unichar_iscntrl(g_utf8_get_char(at)))

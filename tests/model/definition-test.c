@@ -123,6 +123,17 @@ static void a_refused_set_changes_nothing(void **state)
     assert_string_equal(definition->name, "x");
 }
 
+static void a_name_is_measured_in_characters(void **state)
+{
+    g_autoptr(Definition) definition = definition_new("x");
+    g_autoptr(GString) name = g_string_new(NULL);
+    for (unsigned i = 0; i < 200; i++)
+        g_string_append(name, "ü");
+    assert_true(definition_set(definition, "name", name->str, NULL));
+    g_string_append(name, "ü");
+    assert_false(definition_set(definition, "name", name->str, NULL));
+}
+
 static void sizes_are_read_and_written(void **state)
 {
     static const struct {
@@ -161,6 +172,7 @@ int main(void)
         cmocka_unit_test(sizes_stay_as_a_person_wrote_them),
         cmocka_unit_test(a_bad_value_is_named_with_file_group_key_and_expectation),
         cmocka_unit_test(a_refused_set_changes_nothing),
+        cmocka_unit_test(a_name_is_measured_in_characters),
         cmocka_unit_test(sizes_are_read_and_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
