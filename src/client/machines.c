@@ -2,9 +2,13 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "client/client.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 3000
 
@@ -79,6 +83,16 @@ VitrineDBusMachine1 *client_connect_machine(const char *uuid, GError **error)
     return machine;
 }
 
+/* An engine holds its machine's folder locked, wherever that goes. */
+static bool folder_is_locked(const char *bundle)
+{
+    int fd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return locked;
+}
+
 /* Asks the engine. A socket that nobody serves, left by an engine that was killed, is no engine. */
 static bool ask_engine(ClientMachine *machine)
 {
@@ -99,13 +113,16 @@ static bool ask_engine(ClientMachine *machine)
     g_variant_lookup(properties, "State", "&s", &state);
     g_variant_lookup(properties, "Problem", "&s", &problem);
     g_variant_lookup(properties, "Bundle", "&s", &bundle);
-    /* A copied folder has the same UUID; only one of the two can be the one that runs. */
+    /* A copied folder has the same UUID; only one of the two can be the one that runs. One that was
+     * moved meanwhile is still locked. */
     g_autofree char *canonical = g_canonicalize_filename(machine->bundle, NULL);
     if (bundle[0] && strcmp(bundle, canonical) != 0) {
         GStatBuf a, b;
         if (g_stat(bundle, &a) != 0 || g_stat(canonical, &b) != 0 || a.st_ino != b.st_ino ||
-            a.st_dev != b.st_dev)
-            return false;
+            a.st_dev != b.st_dev) {
+            if (!folder_is_locked(canonical))
+                return false;
+        }
     }
     int parsed = client_state_parse(state);
     machine->state = parsed < 0 ? CLIENT_RUNNING : parsed;
@@ -212,11 +229,12 @@ static bool match_prefix(const ClientMachine *machine, const char *spec)
 
 ClientMachine *client_find_machine(const char *spec, GError **error)
 {
+    /* A slash may be in a name too. */
     if (strchr(spec, '/') || g_str_has_suffix(spec, BUNDLE_SUFFIX)) {
         g_autofree char *path = g_canonicalize_filename(spec, NULL);
         if (bundle_is_bundle(path))
             return client_open_machine(path);
-        if (strchr(spec, '/')) {
+        if (g_path_is_absolute(spec)) {
             g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, "“%s” is not a machine's folder",
                         spec);
             return NULL;

@@ -134,6 +134,19 @@ static void a_copied_bundle_does_not_pass_for_the_one_that_runs(void **state)
     assert_int_equal(machines->len, 1);
 }
 
+static void a_bundle_moved_while_it_runs_is_still_the_one(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *moved = g_strdup_printf("%s/Moved.vitrine", folder);
+    start(bundle);
+    assert_int_equal(g_rename(bundle, moved), 0);
+    assert_int_equal(state_of(moved), CLIENT_RUNNING);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_trash(moved, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
+    assert_int_equal(g_rename(moved, bundle), 0);
+}
+
 static void an_engine_killed_is_a_crash_others_are_unaffected(void **state)
 {
     g_autofree char *bundle = create("Box");
@@ -212,6 +225,7 @@ static void a_second_sigterm_ends_a_guest_that_ignores_the_first(void **state)
 static void machines_are_found_by_name_prefix_uuid_and_path(void **state)
 {
     g_autofree char *one = create("Debian 12"), *two = create("Debian"), *three = create("Fedora");
+    g_autofree char *four = create("arch/32");
     g_autoptr(Definition) definition = bundle_load(three, NULL);
     const struct {
         const char *spec, *found; /* or NULL */
@@ -223,6 +237,7 @@ static void machines_are_found_by_name_prefix_uuid_and_path(void **state)
         { "fed", three },
         { definition->uuid, three },
         { one, one },
+        { "arch/32", four },
         { "", NULL, APP_ERROR_NOT_FOUND },
         { "x", NULL, APP_ERROR_NOT_FOUND },
         { "/tmp", NULL, APP_ERROR_NOT_FOUND },
@@ -345,6 +360,7 @@ int main(void)
         TEST(a_machine_runs_and_ends_and_is_off_again),
         TEST(a_second_start_is_refused_and_harms_nothing),
         TEST(a_copied_bundle_does_not_pass_for_the_one_that_runs),
+        TEST(a_bundle_moved_while_it_runs_is_still_the_one),
         TEST(an_engine_killed_is_a_crash_others_are_unaffected),
         TEST(a_socket_that_nobody_serves_is_no_machine),
         TEST(the_socket_is_closed_to_others),
