@@ -3,6 +3,8 @@
 #include "cli/verbs.h"
 #include <string.h>
 
+#define NOT_GIVEN G_MININT
+
 typedef struct {
     char *name, *memory, *disk, *firmware, *cpu, *os;
     int n_cpus;
@@ -45,9 +47,9 @@ static bool fill_options(const CreateArguments *a, ClientCreateOptions *options,
     if (a->disk && !options->no_disk &&
         (!size_parse(a->disk, &options->disk_bytes) || options->disk_bytes < 512))
         return usage_error(error, "--disk is “%s”; expected a size such as 20G, or none", a->disk);
-    if (a->n_cpus < 0 || a->n_cpus > DEFINITION_MAX_CPUS)
+    if (a->n_cpus != NOT_GIVEN && (a->n_cpus < 1 || a->n_cpus > DEFINITION_MAX_CPUS))
         return usage_error(error, "--cpus is %d; expected 1 to %d", a->n_cpus, DEFINITION_MAX_CPUS);
-    options->n_cpus = a->n_cpus;
+    options->n_cpus = a->n_cpus == NOT_GIVEN ? 0 : a->n_cpus;
     options->firmware = firmware;
     options->cpu = cpu;
     return true;
@@ -73,7 +75,7 @@ static bool create(const ClientCreateOptions *options, bool start, GError **erro
 
 bool verb_create(int argc, char **argv, GError **error)
 {
-    CreateArguments a = { 0 };
+    CreateArguments a = { .n_cpus = NOT_GIVEN };
     ClientCreateOptions options = { 0 };
     const GOptionEntry entries[] = {
         { "name", 0, 0, G_OPTION_ARG_STRING, &a.name, NULL, NULL },

@@ -58,6 +58,16 @@ static bool wait_for_state(ClientMachine *machine, const char *name, double time
     return false;
 }
 
+static void print_state(const char *name)
+{
+    Json json;
+    json_begin(&json);
+    json_open_object(&json, NULL);
+    json_string(&json, "state", name);
+    json_close_object(&json);
+    json_end(&json);
+}
+
 static bool wait_for_text(const char *spec, const char *regex, double timeout, bool as_json,
                           GError **error)
 {
@@ -94,7 +104,11 @@ static bool do_wait(const char *spec, const char *what, double timeout, bool as_
         return false;
     if (g_str_has_prefix(what, TEXT_PREFIX))
         return wait_for_text(spec, what + strlen(TEXT_PREFIX), timeout, as_json, error);
-    return wait_for_state(machine, what, timeout, error);
+    if (!wait_for_state(machine, what, timeout, error))
+        return false;
+    if (as_json)
+        print_state(what);
+    return true;
 }
 
 bool verb_wait(int argc, char **argv, GError **error)
