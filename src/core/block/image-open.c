@@ -114,6 +114,14 @@ static bool image_is_stranger(const Image *image, const uint8_t *head, GError **
                     strangers[i].what);
         return true;
     }
+    /* As a raw disk it would be an empty one, and be written over. */
+    if (g_str_has_suffix(image->path, ".qcow2") && memcmp(head, "QFI\xfb", 4)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "“%s” is a damaged qcow2 image (its first bytes are not those of one), or its "
+                    "name is wrong. Restore it from a copy, or rename it",
+                    image->path);
+        return true;
+    }
     return false;
 }
 

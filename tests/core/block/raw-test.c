@@ -72,6 +72,8 @@ static void unfit_files_are_refused_with_a_reason(void **state)
     assert_open_fails(xz, NULL, G_IO_ERROR_NOT_SUPPORTED, "unpack");
     g_autofree char *vmdk = make_file("d.vmdk", "KDMV", 4, 4096);
     assert_open_fails(vmdk, NULL, G_IO_ERROR_NOT_SUPPORTED, "qemu-img convert");
+    g_autofree char *beheaded = make_file("disk-0.qcow2", "XXXX", 4, 4096);
+    assert_open_fails(beheaded, NULL, G_IO_ERROR_INVALID_DATA, "damaged qcow2");
     if (geteuid() != 0) {
         g_autofree char *secret = make_file("secret.img", "", 0, 4096);
         g_chmod(secret, 0);
