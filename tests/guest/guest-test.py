@@ -65,8 +65,9 @@ class Picture:
             rows.append(above)
         return rows
 
-    def colours(self):
-        return len({row[i:i + 3] for row in set(self.rows) for i in range(0, len(row), self.step)})
+    def colours(self, top=0):
+        """How many there are below line @top."""
+        return len({row[i:i + 3] for row in set(self.rows[top:]) for i in range(0, len(row), self.step)})
 
     def lines_unlike(self, other, width, height=16):
         """The text lines in whose first @width pixels two pictures of one size differ."""
@@ -299,7 +300,9 @@ def installer_gtk(guest):
     guest.wait_screen(r"\*Graphical install")
     guest.keys("ret")
     guest.wait_until("a graphics mode", lambda: guest.picture("boot").width >= 800, 300, pause=3)
-    guest.wait_until("a picture with many colours", lambda: guest.picture("language").colours() > 200, 1200, pause=10)
+    guest.wait_until("a picture with many colours", lambda: guest.picture("language").colours() > 200, 1200, pause=5)
+    # The banner is there before the list below it.
+    guest.wait_until("the list of languages", lambda: guest.picture("language").colours(top=150) > 50, 600, pause=5)
     before = guest.steady_picture("language")
     guest.keys("down")
     guest.wait_until("the picture to change", lambda: guest.picture("language-down").rows != before.rows)
