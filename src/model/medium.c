@@ -91,6 +91,13 @@ static bool check_disc(const char *path, Medium *medium, uint64_t volume_bytes, 
     return true;
 }
 
+/* Of a boot sector's partition table: 446 the first entry, there first sector at 8, sectors at 12.
+ */
+static uint64_t first_partition_end(const uint8_t *sector)
+{
+    return ((uint64_t)get_le32(sector + 454) + get_le32(sector + 458)) * 512;
+}
+
 static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
 {
     uint8_t first[512];
@@ -135,7 +142,8 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
         }
     /* The first sectors of a disc that boots from a stick too look like a disk's. */
     g_autofree char *folded = g_ascii_strdown(path, -1);
-    if (g_str_has_suffix(folded, ".iso") && medium->size_bytes <= FIRST_DESCRIPTOR * SECTOR) {
+    if (g_str_has_suffix(folded, ".iso") && medium->size_bytes <= FIRST_DESCRIPTOR * SECTOR &&
+        first_partition_end(first) > medium->size_bytes) {
         refuse(error, path,
                "is incomplete: it ends before a disc begins. Download or copy it again");
         return false;
