@@ -69,7 +69,7 @@ bool soft_decode_one(SoftDecode *d);
 
 /* The owners. Each is asked with prefixes, opcode and ModRM parsed. */
 /* (Integer opcodes: int.h.) */
-bool soft_decode_x87(SoftDecode *d);     /* D8-DF and FWAIT */
+bool soft_decode_x87(SoftDecode *d);  /* D8-DF and FWAIT */
 bool soft_decode_simd(SoftDecode *d); /* MMX, SSE…SSE4.2, AES, PCLMULQDQ, EMMS, LDMXCSR, FXSAVE,
                                          XSAVE …, CRC32 is integer's */
 bool soft_decode_system(

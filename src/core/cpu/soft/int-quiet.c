@@ -7,7 +7,7 @@
     INT_FAST quiet_##NAME##_##S(SoftCpu *cpu, SoftOp *op)                                          \
     {                                                                                              \
         uint64_t *slot = soft_slot(cpu, op->dst);                                                  \
-        INT_TYPE_##S d = (INT_TYPE_##S)*slot;                                                      \
+        INT_TYPE_##S d = (INT_TYPE_##S) * slot;                                                    \
         d = EXPRESSION;                                                                            \
         __asm__("" : "+r"(d));                                                                     \
         *slot = d;                                                                                 \
