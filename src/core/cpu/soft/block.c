@@ -267,8 +267,9 @@ static void assemble(SoftCpu *cpu, Assembly *a)
         }
         set_place(op, d.n_records, a->length, a->n_instructions);
         if (previous && previous + 1 == op)
-            soft_fuse(previous, op);
-        previous = op;
+            soft_fuse(code->buffer, previous, op);
+        if (d.n_records)
+            previous = op;
         a->n_records += d.n_records;
         a->n_instructions++;
         a->length += op->len;
@@ -474,6 +475,8 @@ SoftOp *soft_branch_slow(SoftCpu *cpu, SoftOp *branch)
     uint64_t linear = (cpu->seg[CPU_CS].base + cpu->rip) & cpu->linear_mask;
     bool same_page =
         (((cpu->seg[CPU_CS].base + from) ^ linear) & ~UINT64_C(0xFFF) & cpu->linear_mask) == 0;
+    if (!same_page)
+        branch->scale = SOFT_BRANCH_CROSSES;
     SoftJump *jump = soft_jump_slot(cpu, linear);
     if (!same_page && soft_jump_hits(cpu, jump, linear))
         return jump->first;

@@ -38,8 +38,9 @@ static inline SoftOp *soft_block_next(SoftCpu *cpu)
 
 /* Ends a block that goes on to the next instruction in memory; retires op->ordinal instructions. */
 SoftHandler soft_op_fallthrough;
-/* After a conditional branch was decoded: @previous may become a handler that does both. */
-void soft_fuse(SoftOp *previous, SoftOp *branch);
+/* @op was decoded right behind @previous in the block that begins with @first: handlers before it
+ * may change to such that do two instructions, or less than one. */
+void soft_fuse(SoftOp *first, SoftOp *previous, SoftOp *op);
 /* The block that begins with @first is no longer what its bytes say. */
 void soft_block_retire(SoftCpu *cpu, SoftOp *first);
 /* Whether @op lies in the buffer of instructions that are used once: nothing may link to it. */

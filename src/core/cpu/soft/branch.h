@@ -15,6 +15,10 @@
 
 #include "core/cpu/soft/block.h"
 
+/* SoftOp.scale of a branch record whose target lies in another page, so that it has no link; set by
+ * soft_branch_slow. */
+#define SOFT_BRANCH_CROSSES 1
+
 static inline uint64_t soft_branch_target(const SoftCpu *cpu, const SoftOp *branch)
 {
     return (cpu->rip + (int64_t)branch->disp) & (~UINT64_C(0) >> branch->ashift);

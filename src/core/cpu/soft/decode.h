@@ -37,7 +37,7 @@ typedef struct {
     SoftEa ea;       /* is_memory: which fast form fits */
 
     SoftOp *op;         /* SOFT_BLOCK_… records from here; op[0] is cleared */
-    unsigned n_records; /* starts at 1 */
+    unsigned n_records; /* starts at 1; 0: an instruction that does nothing */
     bool ends_block;
     bool overrun; /* a fetch went past the end; decode.c's own */
 } SoftDecode;

@@ -12,12 +12,28 @@ __attribute__((cold)) SoftNext soft_branch_leave(SoftCpu *cpu, SoftOp *branch)
     SOFT_LEAVE(cpu);
 }
 
-__attribute__((noinline)) SoftNext soft_branch_find(SoftCpu *cpu, SoftOp *branch)
+static __attribute__((noinline)) SoftNext branch_find_slow(SoftCpu *cpu, SoftOp *branch)
 {
     SoftOp *next = soft_branch_slow(cpu, branch);
     if (!next)
         SOFT_LEAVE(cpu);
     SOFT_NEXT_AT(cpu, next);
+}
+
+/* Most branches without a link go to another page, and did before. */
+__attribute__((noinline)) SoftNext soft_branch_find(SoftCpu *cpu, SoftOp *branch)
+{
+    if (G_LIKELY(branch->scale == SOFT_BRANCH_CROSSES)) {
+        uint64_t target = soft_branch_target(cpu, branch);
+        uint64_t linear =
+            cpu->mode & SOFT_MODE_CODE64 ? target : (cpu->seg[CPU_CS].base + target) & UINT32_MAX;
+        SoftJump *jump = soft_jump_slot(cpu, linear);
+        if (G_LIKELY(soft_jump_hits(cpu, jump, linear))) {
+            cpu->rip = target;
+            SOFT_NEXT_AT(cpu, jump->first);
+        }
+    }
+    return branch_find_slow(cpu, branch);
 }
 
 SoftNext soft_op_fallthrough(SoftCpu *cpu, SoftOp *op)

@@ -230,7 +230,9 @@ bool soft_decode_exchange(SoftDecode *d)
         unsigned n = (d->opcode & 7) | (d->rex & 1) << 3;
         op->dst = SOFT_REG(n);
         op->src = SOFT_REG(0);
-        op->fn = n == 0 ? soft_op_nop : exchange_handlers[XCHG][int_size_index(d->operand_size)][0];
+        if (n == 0)
+            return soft_decode_nop(d);
+        op->fn = exchange_handlers[XCHG][int_size_index(d->operand_size)][0];
         return true;
     }
     if (d->map == 1 && d->opcode == 0xC7) {

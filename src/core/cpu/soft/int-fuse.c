@@ -175,9 +175,9 @@ static const struct {
     FUSE_ROW(FUSE_UNARY(INT_DEC, 4), dec_r_4),
 };
 
-void soft_fuse(SoftOp *previous, SoftOp *branch)
+void soft_fuse(SoftOp *first, SoftOp *previous, SoftOp *branch)
 {
-    soft_quieten(previous, branch);
+    soft_quieten(first, previous, branch);
     if (!soft_branch_is_conditional(branch))
         return;
     for (unsigned i = 0; i < G_N_ELEMENTS(fuse_table); i++) {

@@ -66,12 +66,12 @@ MOVE_SIZE(1)
 MOVE_SIZE(2)
 MOVE_SIZE(4)
 MOVE_SIZE(8)
-enum { MOV_RR, MOV_RI, MOV_RM, MOV_MR = 5, MOV_MI = 8, MOV_N_FORMS = 11 };
 #define MOVE_ROW(S)                                                                                \
     {                                                                                              \
         mov_rr_##S, mov_ri_##S, mov_rm_b_##S, mov_rm_bi_##S, mov_rm_g_##S, mov_mr_b_##S,           \
             mov_mr_bi_##S, mov_mr_g_##S, mov_mi_b_##S, mov_mi_bi_##S, mov_mi_g_##S                 \
     }
+enum { MOV_RR, MOV_RI, MOV_RM, MOV_MR = 5, MOV_MI = 8, MOV_N_FORMS = 11 };
 static SoftHandler *const mov_handlers[4][MOV_N_FORMS] = { MOVE_ROW(1), MOVE_ROW(2), MOVE_ROW(4),
                                                            MOVE_ROW(8) };
 
@@ -285,9 +285,11 @@ static SoftNext xlat(SoftCpu *cpu, SoftOp *op)
     SOFT_NEXT(cpu, op);
 }
 
-SoftNext soft_op_nop(SoftCpu *cpu, SoftOp *op)
+/* What does nothing needs no record: the next instruction's place says that it was passed. */
+bool soft_decode_nop(SoftDecode *d)
 {
-    SOFT_NEXT(cpu, op);
+    d->n_records = 0;
+    return true;
 }
 
 bool soft_is_lea(const SoftOp *op)
@@ -374,7 +376,7 @@ static bool move_decode_two_byte(SoftDecode *d)
         op->dst = SOFT_REG((d->opcode & 7) | (d->rex & 1) << 3);
         op->fn = d->operand_size == 8 ? bswap_8 : d->operand_size == 4 ? bswap_4 : bswap_2;
         return true;
-    default: op->fn = soft_op_nop; return true; /* 0D PREFETCHW, 18-1F hints, ENDBR */
+    default: return soft_decode_nop(d); /* 0D PREFETCHW, 18-1F hints, ENDBR */
     }
 }
 

@@ -65,12 +65,11 @@ static SoftHandler *const quiet_handlers[QUIET_N] = {
     [QUIET_IMUL_RRI] = QUIET_ROW(imul_rri), [QUIET_ZERO] = quiet_zero,
 };
 
-void soft_quieten(SoftOp *previous, const SoftOp *op)
+void soft_quieten(SoftOp *first, SoftOp *previous, const SoftOp *op)
 {
     if (op->index != QUIET_NOTE || !(op->scale & QUIET_KILLS))
         return;
-    unsigned ordinal = op->ordinal;
-    for (SoftOp *at = previous; at->ordinal + 1u == ordinal; at--) {
+    for (SoftOp *at = previous; at >= first; at--) {
         if (at->index == QUIET_NOTE && at->scale & QUIET_TWIN) {
             at->fn = quiet_handlers[at->base];
             at->scale = QUIET_TRANSPARENT;
@@ -78,8 +77,7 @@ void soft_quieten(SoftOp *previous, const SoftOp *op)
         }
         bool transparent =
             at->index == QUIET_NOTE ? at->scale & QUIET_TRANSPARENT : soft_is_lea(at);
-        if (!transparent || ordinal == 1)
+        if (!transparent)
             return;
-        ordinal = at->ordinal;
     }
 }

@@ -45,7 +45,8 @@ static inline void quiet_note(SoftOp *op, unsigned what, unsigned twin)
     op->base = (uint8_t)twin;
 }
 
-/* @op has just been decoded behind @previous: finds the instruction whose flags it kills. */
-void soft_quieten(SoftOp *previous, const SoftOp *op);
+/* @op has just been decoded behind @previous in the block from @first on: finds the instruction
+ * whose flags it kills. */
+void soft_quieten(SoftOp *first, SoftOp *previous, const SoftOp *op);
 /* LEA has no room for notes, and is transparent. */
 bool soft_is_lea(const SoftOp *op);

@@ -157,7 +157,8 @@ bool soft_decode_stack(SoftDecode *d);    /* int-stack.c */
 bool soft_decode_string(SoftDecode *d);   /* string.c */
 bool soft_decode_io(SoftDecode *d);       /* io.c */
 
-SoftHandler soft_op_nop;
+/* NOP, PAUSE, hints. */
+bool soft_decode_nop(SoftDecode *d);
 
 /* system.h's: IN, OUT, INS, OUTS ask it. */
 void soft_check_io(SoftCpu *cpu, uint16_t port, unsigned size);
