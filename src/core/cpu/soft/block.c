@@ -104,7 +104,8 @@ static CodePage *page_find(SoftCodeCache *code, uintptr_t host_page)
     return page;
 }
 
-/* Where the run of a dead block ends up: RIP is set, the run loop looks again. */
+/* Where the run of a dead block ends up, by a link or by the jump cache: RIP is set, the run loop
+ * looks again and brings the jump cache up to date. */
 static SoftNext soft_op_dead(SoftCpu *cpu, SoftOp *op)
 {
     SOFT_LEAVE(cpu);
@@ -137,7 +138,6 @@ static void page_drop(SoftCpu *cpu, CodePage *page)
     page->lines = 0;
     page->stores = 0;
     __atomic_fetch_sub(&page->ram->code[page->ram_page], 1, __ATOMIC_SEQ_CST);
-    memset(cpu->jump, 0, sizeof cpu->jump);
     cpu->break_block = true;
 }
 
@@ -312,7 +312,6 @@ void soft_block_retire(SoftCpu *cpu, SoftOp *first)
     block->dead = true;
     block->ops[0].fn = soft_op_dead;
     hash_remove(cpu->code, block);
-    memset(cpu->jump, 0, sizeof cpu->jump);
 }
 
 static void page_add(CodePage *page, SoftBlock *block, SoftBlock **link, unsigned first_byte,
