@@ -14,6 +14,10 @@
 #include "model/bundle.h"
 #include <gio/gio.h>
 
+/* How far a long piece of work is: @done of @total bytes. Called on the worker's thread, often enough
+ * for a progress bar and seldom enough for a main loop (a few times a second). */
+typedef void (*ClientProgress)(uint64_t done, uint64_t total, gpointer data);
+
 #define CLIENT_PATH_MACHINE "/org/vitrine/Machine1"
 #define CLIENT_PATH_VM "/org/qemu/Display1/VM"
 #define CLIENT_PATH_CONSOLE "/org/qemu/Display1/Console_0"
