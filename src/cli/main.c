@@ -2,8 +2,8 @@
  * Copyright the Vitrine developers */
 /* vitrinectl VERB [MACHINE] [options]: Vitrine for a shell. */
 
+#include "base/place.h"
 #include "cli/verbs.h"
-#include <locale.h>
 #include <string.h>
 
 static const Verb verbs[] = {
@@ -88,7 +88,7 @@ static int run_verb(const Verb *verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
+    place_init_language();
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

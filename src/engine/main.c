@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/place.h"
 #include "core/block/disk.h"
 #include "engine/engine.h"
 #include <fcntl.h>
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
         { NULL }
     };
     umask(077);
+    place_init_language(); /* what fails is told to the user by front ends, in our words */
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new("- run one Vitrine machine");
     g_option_context_add_main_entries(context, entries, NULL);
