@@ -14,7 +14,7 @@ bool verb_delete(int argc, char **argv, GError **error)
     g_autoptr(GError) local = NULL;
     if (!machine)
         return false;
-    if (client_trash(machine->bundle, &local))
+    if (client_trash(machine->bundle, NULL, &local))
         return true;
     if (!g_error_matches(local, APP_ERROR, APP_ERROR_WRONG_STATE) && force)
         return client_delete_for_good(machine->bundle, error);

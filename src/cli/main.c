@@ -15,6 +15,8 @@ static const Verb verbs[] = {
     { "info", "MACHINE [--json]", "everything about one", verb_info },
     { "set", "MACHINE KEY=VALUE…", "change its definition", verb_set },
     { "delete", "MACHINE [--force]", "move it to the Trash", verb_delete },
+    { "clone", "MACHINE [--name N]", "make a full copy, and print its name", verb_clone },
+    { "rename", "MACHINE NAME", "call it otherwise", verb_rename },
     { "start", "MACHINE [--headless] [--disposable] [--paused]", "power it on", verb_start },
     { "stop", "MACHINE [--force]", "press its power button; with --force, off now", verb_stop },
     { "pause", "MACHINE", "freeze it", verb_pause },

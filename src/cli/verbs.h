@@ -22,6 +22,7 @@ typedef struct {
 } Verb;
 
 bool verb_click(int argc, char **argv, GError **error);
+bool verb_clone(int argc, char **argv, GError **error);
 bool verb_console(int argc, char **argv, GError **error);
 bool verb_create(int argc, char **argv, GError **error);
 bool verb_delete(int argc, char **argv, GError **error);
@@ -31,6 +32,7 @@ bool verb_info(int argc, char **argv, GError **error);
 bool verb_list(int argc, char **argv, GError **error);
 bool verb_log(int argc, char **argv, GError **error);
 bool verb_pause(int argc, char **argv, GError **error);
+bool verb_rename(int argc, char **argv, GError **error);
 bool verb_reset(int argc, char **argv, GError **error);
 bool verb_resume(int argc, char **argv, GError **error);
 bool verb_screenshot(int argc, char **argv, GError **error);

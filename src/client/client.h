@@ -14,8 +14,8 @@
 #include "model/bundle.h"
 #include <gio/gio.h>
 
-/* How far a long piece of work is: @done of @total bytes. Called on the worker's thread, often enough
- * for a progress bar and seldom enough for a main loop (a few times a second). */
+/* How far a long piece of work is: @done of @total bytes. Called on the worker's thread, often
+ * enough for a progress bar and seldom enough for a main loop (a few times a second). */
 typedef void (*ClientProgress)(uint64_t done, uint64_t total, gpointer data);
 
 #define CLIENT_PATH_MACHINE "/org/vitrine/Machine1"
@@ -43,6 +43,7 @@ bool client_state_is_live(ClientState state);
 /* One machine, as it was when asked. */
 typedef struct {
     char *bundle;           /* absolute */
+    char *folder_name;      /* its folder's name without ".vitrine" */
     Definition *definition; /* NULL when it cannot be read: see damage */
     GError *damage;         /* why; names file, group and key */
     ClientState state;
@@ -99,10 +100,27 @@ typedef struct {
  * NULL; owned. On failure nothing is left behind. */
 char *client_create(const ClientCreateOptions *options, char **out_warning, GError **error);
 
+/* A full copy of the machine, disks and all, with a UUID and addresses of its own; blocks are
+ * shared where the file system can. @name NULL: "NAME copy"; @root NULL: beside the original.
+ * Returns the new bundle's path; on failure, also by @cancellable, nothing is left behind.
+ * APP_ERROR_WRONG_STATE while the machine runs, APP_ERROR_IN_USE when the name is taken. */
+char *client_clone(const char *bundle, const char *name, const char *root, ClientProgress progress,
+                   gpointer data, GCancellable *cancellable, GError **error);
+/* Gives the machine another name, and its folder too while it is off. Returns the bundle's path
+ * afterwards. APP_ERROR_IN_USE when another machine's folder has that name. */
+char *client_rename(const char *bundle, const char *name, GError **error);
+
 /* Moves the bundle to the Trash. APP_ERROR_WRONG_STATE while it runs; G_IO_ERROR_NOT_SUPPORTED
- * where there is no Trash: client_delete_for_good() is then left. */
-bool client_trash(const char *bundle, GError **error);
+ * where there is no Trash: client_delete_for_good() is then left. @out_trashed (may be NULL): where
+ * it is now, for client_restore(), or NULL when that cannot be told. */
+bool client_trash(const char *bundle, char **out_trashed, GError **error);
+/* Back from the Trash to where it was. APP_ERROR_IN_USE when something else is there by now. */
+bool client_restore(const char *trashed, const char *bundle, GError **error);
 bool client_delete_for_good(const char *bundle, GError **error);
+
+/* Keeps an engine from starting on @bundle until the descriptor is closed. -1 and
+ * APP_ERROR_WRONG_STATE when one runs. */
+int client_lock_off(const char *bundle, GError **error);
 
 /* Path of vitrine-engine: $VITRINE_ENGINE, the build tree we run from, or where it was installed.
  */

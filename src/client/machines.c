@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -40,6 +41,7 @@ void client_machine_free(ClientMachine *machine)
     if (!machine)
         return;
     g_free(machine->bundle);
+    g_free(machine->folder_name);
     definition_free(machine->definition);
     g_clear_error(&machine->damage);
     g_free(machine->problem);
@@ -50,8 +52,7 @@ const char *client_machine_name(const ClientMachine *machine)
 {
     if (machine->definition)
         return machine->definition->name;
-    const char *slash = strrchr(machine->bundle, '/');
-    return slash ? slash + 1 : machine->bundle;
+    return machine->folder_name;
 }
 
 /* --- Connections --- */
@@ -91,6 +92,23 @@ static bool folder_is_locked(const char *bundle)
     if (fd >= 0)
         close(fd);
     return locked;
+}
+
+int client_lock_off(const char *bundle, GError **error)
+{
+    int fd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return fd;
+    int saved = errno;
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && saved == EWOULDBLOCK)
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE,
+                    _("The machine is running. Stop it first (%s)"), bundle);
+    else
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(saved), _("“%s” cannot be read: %s"),
+                    bundle, g_strerror(saved));
+    return -1;
 }
 
 /* Asks the engine. A socket that nobody serves, left by an engine that was killed, is no engine. */
@@ -137,6 +155,7 @@ ClientMachine *client_open_machine(const char *bundle)
 {
     ClientMachine *machine = g_new0(ClientMachine, 1);
     machine->bundle = g_canonicalize_filename(bundle, NULL);
+    machine->folder_name = bundle_dup_name_of_folder(machine->bundle);
     machine->problem = g_strdup("");
     machine->definition = bundle_load(machine->bundle, &machine->damage);
     if (machine->definition && ask_engine(machine))
@@ -213,6 +232,12 @@ static bool match_name(const ClientMachine *machine, const char *spec)
     return strcmp(client_machine_name(machine), spec) == 0;
 }
 
+static bool match_folder(const ClientMachine *machine, const char *spec)
+{
+    g_autofree char *folder = g_path_get_basename(machine->bundle);
+    return strcmp(folder, spec) == 0;
+}
+
 static bool match_folded_name(const ClientMachine *machine, const char *spec)
 {
     g_autofree char *a = g_utf8_casefold(client_machine_name(machine), -1);
@@ -240,7 +265,7 @@ ClientMachine *client_find_machine(const char *spec, GError **error)
             return NULL;
         }
     }
-    static const MachineMatch matches[] = { match_uuid, match_name, match_folded_name,
+    static const MachineMatch matches[] = { match_uuid, match_name, match_folder, match_folded_name,
                                             match_prefix };
     g_autoptr(GPtrArray) machines = client_list_machines();
     for (unsigned m = 0; m < G_N_ELEMENTS(matches) && spec[0]; m++) {

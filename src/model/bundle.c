@@ -16,7 +16,7 @@ char *bundle_default_root(void)
 
 /* A folder name from a machine's name: no slashes, no leading dot, no more than a file system
  * takes. */
-static char *folder_name(const char *name)
+char *bundle_dup_folder_name(const char *name)
 {
     g_autofree char *clean = g_strdup(name);
     g_strdelimit(g_strstrip(clean), "/\\:*?\"<>|", '-');
@@ -29,9 +29,17 @@ static char *folder_name(const char *name)
     return g_strconcat(cut[0] ? cut : "_", BUNDLE_SUFFIX, NULL);
 }
 
+char *bundle_dup_name_of_folder(const char *bundle)
+{
+    g_autofree char *folder = g_path_get_basename(bundle);
+    if (g_str_has_suffix(folder, BUNDLE_SUFFIX) && strlen(folder) > strlen(BUNDLE_SUFFIX))
+        folder[strlen(folder) - strlen(BUNDLE_SUFFIX)] = '\0';
+    return g_filename_display_name(folder);
+}
+
 char *bundle_create(const char *root, Definition *definition, GError **error)
 {
-    g_autofree char *folder = folder_name(definition->name);
+    g_autofree char *folder = bundle_dup_folder_name(definition->name);
     g_autofree char *path = g_build_filename(root, folder, NULL);
     g_autofree char *conf = g_build_filename(path, BUNDLE_DEFINITION, NULL);
 
@@ -112,7 +120,7 @@ char *bundle_dup_free_name(const char *root, const char *name)
 {
     for (unsigned i = 1;; i++) {
         g_autofree char *tried = i == 1 ? g_strdup(name) : g_strdup_printf("%s %u", name, i);
-        g_autofree char *folder = folder_name(tried);
+        g_autofree char *folder = bundle_dup_folder_name(tried);
         g_autofree char *path = g_build_filename(root, folder, NULL);
         if (!g_file_test(path, G_FILE_TEST_EXISTS))
             return g_steal_pointer(&tried);

@@ -30,6 +30,10 @@ bool bundle_save(const char *bundle, Definition *definition, GError **error);
 char *bundle_dup_absolute(const char *bundle, const char *path);
 /* A free file name in the bundle for another disk: disk-0.qcow2. */
 char *bundle_dup_new_disk_name(const char *bundle);
+/* The folder's name for a machine @name: "NAME.vitrine" without what file systems dislike; and what
+ * a folder's name says the machine is called. */
+char *bundle_dup_folder_name(const char *name);
+char *bundle_dup_name_of_folder(const char *bundle);
 /* The name that nobody in @root has yet: @name, or "@name 2" … */
 char *bundle_dup_free_name(const char *root, const char *name);
 

@@ -172,7 +172,7 @@ static void on_trashed(GObject *source, GAsyncResult *result, gpointer opaque)
 static void trash_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     GError *error = NULL;
-    if (client_trash(data, &error))
+    if (client_trash(data, NULL, &error))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);

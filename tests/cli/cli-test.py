@@ -93,7 +93,8 @@ class Command(unittest.TestCase):
         for args in (["info"], ["set", "k=v"], ["delete"], ["start"], ["stop"], ["pause"],
                      ["resume"], ["reset"], ["wait", "--for", "off"], ["media", "eject"],
                      ["screenshot", "x.png"], ["text"], ["type", "x"], ["sendkey", "a"],
-                     ["click", "1", "1"], ["console"], ["log"], ["stats"]):
+                     ["click", "1", "1"], ["console"], ["log"], ["stats"],
+                     ["clone"], ["rename", "x"]):
             self.check(NO_MACHINE, args[0], "nobody", *args[1:])
 
     def test_a_machine_that_is_off_is_4_for_verbs_that_need_it_on(self):
@@ -285,6 +286,34 @@ class Command(unittest.TestCase):
         stats = json.loads(self.check(DONE, "stats", "Box", "--json").stdout)
         self.assertGreater(stats["uptime-seconds"], 0)
         self.assertEqual(stats["instructions"], 2000)
+
+    # Clone, rename
+
+    def test_clone_prints_the_new_name_and_leaves_the_old_machine(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "1M")
+        self.assertEqual(self.check(DONE, "clone", "Box").stdout, "Box copy\n")
+        self.assertEqual(self.check(DONE, "clone", "Box").stdout, "Box copy 2\n")
+        self.assertEqual(self.check(DONE, "clone", "Box", "--name", "Other").stdout, "Other\n")
+        infos = [json.loads(self.check(DONE, "info", n, "--json").stdout) for n in ("Box copy 2", "Other")]
+        self.assertNotEqual(infos[0]["definition"]["uuid"], infos[1]["definition"]["uuid"])
+        self.assertTrue(os.path.exists(infos[1]["bundle"] + "/disk-0.qcow2"))
+        self.assertIn("already", self.check(FAILED, "clone", "Box", "--name", "Other").stderr)
+
+    def test_a_running_machine_is_not_cloned(self):
+        self.start()
+        self.check(WRONG_STATE, "clone", "Box")
+        self.assertEqual(len(json.loads(self.check(DONE, "list", "--json").stdout)), 1)
+
+    def test_rename_changes_name_and_folder(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        self.check(DONE, "rename", "Box", "Büro")
+        info = json.loads(self.check(DONE, "info", "Büro", "--json").stdout)
+        self.assertTrue(info["bundle"].endswith("/Büro.vitrine"), info["bundle"])
+        self.check(NO_MACHINE, "info", "Box")
+        self.check(DONE, "create", "--name", "Other", "--disk", "none")
+        self.check(FAILED, "rename", "Other", "Büro")
+        self.check(FAILED, "rename", "Other", "")
+        self.check(USAGE, "rename", "Other")
 
     # Console
 

@@ -142,7 +142,7 @@ static void a_bundle_moved_while_it_runs_is_still_the_one(void **state)
     assert_int_equal(g_rename(bundle, moved), 0);
     assert_int_equal(state_of(moved), CLIENT_RUNNING);
     g_autoptr(GError) error = NULL;
-    assert_false(client_trash(moved, &error));
+    assert_false(client_trash(moved, NULL, &error));
     assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
     assert_int_equal(g_rename(moved, bundle), 0);
 }
@@ -305,7 +305,7 @@ static void a_running_machine_is_not_deleted(void **state)
     g_autofree char *bundle = create("Box");
     start(bundle);
     g_autoptr(GError) error = NULL;
-    assert_false(client_trash(bundle, &error));
+    assert_false(client_trash(bundle, NULL, &error));
     assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
     assert_false(client_delete_for_good(bundle, NULL));
     assert_true(bundle_is_bundle(bundle));
