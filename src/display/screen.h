@@ -2,14 +2,13 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* A machine's screen as a widget: a presenter, and the keyboard and mouse of whoever sits before
- * it.
+/* A machine's screen as a widget: a presenter, and the keyboard, mouse and fingers of whoever sits
+ * before it.
  *
- * While "grabbed", every key goes to the guest by position, the compositor's shortcuts are
- * inhibited where it lets us; a click gives a guest with a relative mouse the pointer too. Left
- * Ctrl + left Alt, pressed together and let go without another key, always releases both. Keys held
- * when focus goes away are released in the guest. Main thread. Included by the app's machine page.
- */
+ * While "grabbed", every key goes to the guest by position, but for the host's chords; the
+ * compositor's own shortcuts are inhibited where it lets us. A click gives a guest with a relative
+ * mouse the pointer too. The release chord always takes both back. What is held when focus goes
+ * away is let go in the guest. Main thread. Included by the app's machine page. */
 
 #include "display/frame.h"
 #include <gtk/gtk.h>
@@ -19,13 +18,20 @@ G_BEGIN_DECLS
 #define VITRINE_TYPE_SCREEN (vitrine_screen_get_type())
 G_DECLARE_FINAL_TYPE(VitrineScreen, vitrine_screen, VITRINE, SCREEN, GtkWidget)
 
-/* Properties: "grabbed" (boolean, read only). */
+/* Properties:
+ * "grabbed", "pointer-grabbed" (boolean, read only): who has the keyboard; the pointer, for a guest
+ *   with a relative mouse.
+ * "shortcuts-inhibited" (boolean, read only): whether the compositor leaves us its shortcuts.
+ * "release-chord" (string): see release-chord.h; what it does not know becomes the default.
+ * "host-chords" (strv of GTK accelerators): stay with the app while grabbed. */
 GtkWidget *vitrine_screen_new(VitrineFrame *frame);
 /* Where input goes; NULL: nowhere. */
 void vitrine_screen_set_connection(VitrineScreen *self, GDBusConnection *connection);
 bool vitrine_screen_get_grabbed(VitrineScreen *self);
-/* Whether a relative mouse has taken the pointer. */
 bool vitrine_screen_get_pointer_grabbed(VitrineScreen *self);
+bool vitrine_screen_get_shortcuts_inhibited(VitrineScreen *self);
+/* For the user: "Left Ctrl + left Alt". */
+char *vitrine_screen_dup_release_label(VitrineScreen *self);
 void vitrine_screen_grab(VitrineScreen *self);
 void vitrine_screen_release(VitrineScreen *self);
 

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-#include "ui/machine-page.h"
-#include "display/screen.h"
 #include "ui/log-window.h"
-#include <adwaita.h>
+#include "ui/machine-page-private.h"
 #include <glib/gi18n.h>
 
-struct _VitrineMachinePage {
-    GtkWidget parent;
-    GtkStack *stack;
-    GtkBox *screen_box;
-    AdwStatusPage *status;
-    GtkButton *status_button, *log_button;
-    GtkLabel *notice;
-    GtkRevealer *notice_revealer;
-    VitrineMachine *machine;     /* owned, or NULL */
-    VitrineFrame *frame;         /* owned while connected */
-    GtkWidget *screen;           /* child of screen_box while connected */
-    GDBusConnection *connection; /* what the screen is connected to; borrowed */
-};
-
-enum { PROP_0, PROP_GRABBED, N_PROPS };
+enum { PROP_0, PROP_GRABBED, PROP_HINT, PROP_RELEASE_CHORD, PROP_HOST_CHORDS, N_PROPS };
 static GParamSpec *properties[N_PROPS];
 
 G_DEFINE_FINAL_TYPE(VitrineMachinePage, vitrine_machine_page, GTK_TYPE_WIDGET)
@@ -30,9 +14,9 @@ static void page_drop_screen(VitrineMachinePage *self)
 {
     self->connection = NULL;
     if (self->screen) {
-        vitrine_screen_set_connection(VITRINE_SCREEN(self->screen), NULL);
-        gtk_box_remove(self->screen_box, self->screen);
-        self->screen = NULL;
+        vitrine_screen_set_connection(self->screen, NULL);
+        gtk_box_remove(self->screen_box, GTK_WIDGET(g_steal_pointer(&self->screen)));
+        page_forget_input(self);
     }
     if (self->frame)
         vitrine_frame_disconnect(self->frame);
@@ -48,23 +32,19 @@ static void on_frame_connected(GObject *source, GAsyncResult *result, gpointer o
     }
 }
 
-static void on_grabbed(VitrineMachinePage *self)
-{
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_GRABBED]);
-}
-
 static void page_make_screen(VitrineMachinePage *self, GDBusConnection *connection)
 {
     self->connection = connection;
     self->frame = vitrine_frame_new();
-    self->screen = vitrine_screen_new(self->frame);
-    gtk_widget_set_hexpand(self->screen, TRUE);
-    gtk_widget_set_vexpand(self->screen, TRUE);
-    g_signal_connect_swapped(self->screen, "notify::grabbed", G_CALLBACK(on_grabbed), self);
-    gtk_box_append(self->screen_box, self->screen);
-    vitrine_screen_set_connection(VITRINE_SCREEN(self->screen), connection);
+    GtkWidget *screen = vitrine_screen_new(self->frame);
+    self->screen = VITRINE_SCREEN(screen);
+    gtk_widget_set_hexpand(screen, TRUE);
+    gtk_widget_set_vexpand(screen, TRUE);
+    page_follow_input(self);
+    gtk_box_append(self->screen_box, screen);
+    vitrine_screen_set_connection(self->screen, connection);
     vitrine_frame_connect_async(self->frame, connection, NULL, on_frame_connected, NULL);
-    gtk_widget_grab_focus(self->screen);
+    gtk_widget_grab_focus(screen);
 }
 
 static void page_show_status(VitrineMachinePage *self)
@@ -145,22 +125,6 @@ VitrineMachine *vitrine_machine_page_get_machine(VitrineMachinePage *self)
     return self->machine;
 }
 
-bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self)
-{
-    return self->screen && vitrine_screen_get_grabbed(VITRINE_SCREEN(self->screen));
-}
-
-bool vitrine_machine_page_get_pointer_grabbed(VitrineMachinePage *self)
-{
-    return self->screen && vitrine_screen_get_pointer_grabbed(VITRINE_SCREEN(self->screen));
-}
-
-void vitrine_machine_page_focus_screen(VitrineMachinePage *self)
-{
-    if (self->screen)
-        gtk_widget_grab_focus(self->screen);
-}
-
 static void on_status_clicked(GtkButton *button, VitrineMachinePage *self)
 {
     vitrine_machine_start(self->machine);
@@ -182,10 +146,37 @@ static void on_notice_clicked(GtkButton *button, VitrineMachinePage *self)
 static void vitrine_machine_page_get_property(GObject *object, guint id, GValue *value,
                                               GParamSpec *spec)
 {
-    if (id == PROP_GRABBED)
-        g_value_set_boolean(value, vitrine_machine_page_get_grabbed(VITRINE_MACHINE_PAGE(object)));
-    else
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(object);
+    switch (id) {
+    case PROP_GRABBED: g_value_set_boolean(value, vitrine_machine_page_get_grabbed(self)); break;
+    case PROP_HINT: g_value_set_string(value, self->hint); break;
+    case PROP_RELEASE_CHORD: g_value_set_string(value, self->release_chord); break;
+    case PROP_HOST_CHORDS: g_value_set_boxed(value, self->host_chords); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+}
+
+static void vitrine_machine_page_set_property(GObject *object, guint id, const GValue *value,
+                                              GParamSpec *spec)
+{
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(object);
+    switch (id) {
+    case PROP_RELEASE_CHORD: page_set_release_chord(self, g_value_get_string(value)); break;
+    case PROP_HOST_CHORDS: page_set_host_chords(self, g_value_get_boxed(value)); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+}
+
+static void page_root(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(vitrine_machine_page_parent_class)->root(widget);
+    page_follow_focus(VITRINE_MACHINE_PAGE(widget), gtk_widget_get_root(widget));
+}
+
+static void page_unroot(GtkWidget *widget)
+{
+    page_follow_focus(VITRINE_MACHINE_PAGE(widget), NULL);
+    GTK_WIDGET_CLASS(vitrine_machine_page_parent_class)->unroot(widget);
 }
 
 static void vitrine_machine_page_dispose(GObject *object)
@@ -203,14 +194,34 @@ static void vitrine_machine_page_dispose(GObject *object)
     G_OBJECT_CLASS(vitrine_machine_page_parent_class)->dispose(object);
 }
 
+static void vitrine_machine_page_finalize(GObject *object)
+{
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(object);
+    g_free(self->release_chord);
+    g_strfreev(self->host_chords);
+    g_free(self->hint);
+    G_OBJECT_CLASS(vitrine_machine_page_parent_class)->finalize(object);
+}
+
+#define READ (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)
+#define READ_WRITE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)
+
 static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
 {
     GObjectClass *object_class = G_OBJECT_CLASS(klass);
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     object_class->dispose = vitrine_machine_page_dispose;
+    object_class->finalize = vitrine_machine_page_finalize;
     object_class->get_property = vitrine_machine_page_get_property;
-    properties[PROP_GRABBED] = g_param_spec_boolean("grabbed", NULL, NULL, FALSE,
-                                                    G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+    object_class->set_property = vitrine_machine_page_set_property;
+    widget_class->root = page_root;
+    widget_class->unroot = page_unroot;
+    properties[PROP_GRABBED] = g_param_spec_boolean("grabbed", NULL, NULL, FALSE, READ);
+    properties[PROP_HINT] = g_param_spec_string("hint", NULL, NULL, NULL, READ);
+    properties[PROP_RELEASE_CHORD] =
+        g_param_spec_string("release-chord", NULL, NULL, NULL, READ_WRITE);
+    properties[PROP_HOST_CHORDS] =
+        g_param_spec_boxed("host-chords", NULL, NULL, G_TYPE_STRV, READ_WRITE);
     g_object_class_install_properties(object_class, N_PROPS, properties);
     gtk_widget_class_set_template_from_resource(widget_class,
                                                 "/org/vitrine/Vitrine/machine-page.ui");
@@ -221,10 +232,15 @@ static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, log_button);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice_revealer);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_label);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_revealer);
     gtk_widget_class_bind_template_callback(widget_class, on_status_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_log_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_notice_clicked);
     gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
+    /* One of the screen's host chords: works while the guest has the keyboard. */
+    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Return,
+                                        GDK_CONTROL_MASK | GDK_ALT_MASK, "win.fullscreen", NULL);
 }
 
 static void vitrine_machine_page_init(VitrineMachinePage *self)

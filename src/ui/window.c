@@ -78,10 +78,7 @@ static void window_update_header(VitrineWindow *self, VitrineMachine *machine)
     gtk_accessible_update_property(GTK_ACCESSIBLE(self->pause_button),
                                    GTK_ACCESSIBLE_PROPERTY_LABEL, paused ? _("Resume") : _("Pause"),
                                    -1);
-    const char *hint = vitrine_machine_page_get_grabbed(self->page)
-                           ? _("Left Ctrl + left Alt releases the keyboard")
-                       : machine ? NULL
-                                 : "";
+    const char *hint = machine ? vitrine_machine_page_get_hint(self->page) : "";
     g_autofree char *text = NULL;
     if (machine)
         g_object_get(machine, "state-text", &text, NULL);
@@ -297,8 +294,7 @@ static void vitrine_window_init(VitrineWindow *self)
     gtk_widget_init_template(GTK_WIDGET(self));
     gtk_widget_set_visible(self->demo_button, g_getenv("VITRINE_DEMO_ISO") != NULL);
     g_signal_connect(self, "notify::fullscreened", G_CALLBACK(on_fullscreened), NULL);
-    g_signal_connect_swapped(self->page, "notify::grabbed", G_CALLBACK(window_update_actions),
-                             self);
+    g_signal_connect_swapped(self->page, "notify::hint", G_CALLBACK(window_update_actions), self);
     GtkEventController *motion = gtk_event_controller_motion_new();
     gtk_event_controller_set_propagation_phase(motion, GTK_PHASE_CAPTURE);
     g_signal_connect(motion, "motion", G_CALLBACK(on_machine_box_motion), self);
