@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 /* On a terminal only: scripts want the name and nothing else. */
-static void print_progress(uint64_t done, uint64_t total, gpointer data)
+static void print_progress(double fraction, gpointer data)
 {
-    if (isatty(STDERR_FILENO) && total)
-        fprintf(stderr, "\r%3.0f %%", 100.0 * (double)done / (double)total);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%3.0f %%", 100 * fraction);
 }
 
 static gboolean on_interrupt(gpointer cancellable)

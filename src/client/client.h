@@ -14,9 +14,9 @@
 #include "model/bundle.h"
 #include <gio/gio.h>
 
-/* How far a long piece of work is: @done of @total bytes. Called on the worker's thread, often
- * enough for a progress bar and seldom enough for a main loop (a few times a second). */
-typedef void (*ClientProgress)(uint64_t done, uint64_t total, gpointer data);
+/* How far a long piece of work is, 0 to 1. Called on the thread of the work, often enough for a
+ * progress bar and seldom enough for a main loop (some ten times a second). */
+typedef void (*ClientProgress)(double fraction, gpointer data);
 
 #define CLIENT_PATH_MACHINE "/org/vitrine/Machine1"
 #define CLIENT_PATH_VM "/org/qemu/Display1/VM"

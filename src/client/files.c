@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES (8u << 20) /* what is copied between two looks at the cancellable */
-#define REPORT_INTERVAL (G_USEC_PER_SEC / 5)
+#define REPORT_INTERVAL (G_USEC_PER_SEC / 10)
 
 static void job_advance(FilesJob *job, uint64_t bytes)
 {
@@ -21,7 +21,7 @@ static void job_advance(FilesJob *job, uint64_t bytes)
     gint64 now = g_get_monotonic_time();
     if (job->progress && (now >= job->next_report || job->done == job->total)) {
         job->next_report = now + REPORT_INTERVAL;
-        job->progress(job->done, job->total, job->data);
+        job->progress(job->total ? (double)job->done / (double)job->total : 1, job->data);
     }
 }
 

@@ -148,7 +148,7 @@ static void a_clone_of_a_running_machine_is_refused(void **state)
     vitrine_dbus_machine1_call_stop_sync(proxy, TRUE, NULL, NULL);
 }
 
-static void cancel_halfway(uint64_t done, uint64_t total, gpointer cancellable)
+static void cancel_halfway(double fraction, gpointer cancellable)
 {
     g_cancellable_cancel(cancellable);
 }
