@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "base/errors.h"
-#include "client/client.h"
-#include "client/spawn.h"
+#include "client/disks.h"
 #include "model/defaults.h"
 #include "model/medium.h"
 #include <errno.h>
@@ -20,13 +19,6 @@ static char *name_from_source(const char *source)
     g_autofree char *valid = g_utf8_make_valid(base, -1);
     g_strstrip(valid);
     return g_strdup(valid[0] ? valid : "Machine");
-}
-
-static bool create_disk(const char *path, uint64_t size_bytes, GError **error)
-{
-    g_autofree char *size = g_strdup_printf("%" G_GUINT64_FORMAT, size_bytes);
-    const char *argv[] = { "--create-disk", path, "--size", size, NULL };
-    return spawn_engine(argv, error);
 }
 
 static void add_drive(Definition *definition, DefinitionDriveType type, const char *path)
@@ -106,8 +98,8 @@ char *client_create(const ClientCreateOptions *options, char **out_warning, GErr
         return NULL;
     g_autofree char *disk = g_build_filename(bundle, "disk-0.qcow2", NULL);
     if (with_disk &&
-        !create_disk(disk, options->disk_bytes ? options->disk_bytes : defaults.disk_bytes,
-                     error)) {
+        !client_create_disk(disk, options->disk_bytes ? options->disk_bytes : defaults.disk_bytes,
+                            error)) {
         g_autofree char *conf = g_build_filename(bundle, BUNDLE_DEFINITION, NULL);
         g_unlink(disk);
         g_unlink(conf);

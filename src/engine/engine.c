@@ -257,10 +257,16 @@ void engine_update_thumbnail(Engine *engine)
         return;
     engine->thumbnail_at = now;
     g_autoptr(GError) error = NULL;
+    g_autofree char *path = g_build_filename(engine->bundle, BUNDLE_THUMBNAIL, NULL);
+    /* Read anew: privacy counts at once, not from the next start. */
+    g_autoptr(Definition) definition = bundle_load(engine->bundle, NULL);
+    if (definition && !definition->thumbnail) {
+        g_unlink(path);
+        return;
+    }
     g_autoptr(Picture) picture = display_capture(engine->display);
     g_autoptr(Picture) small = picture_scale_down(picture, THUMBNAIL_WIDTH);
     g_autoptr(GBytes) png = picture_to_png(small, &error);
-    g_autofree char *path = g_build_filename(engine->bundle, BUNDLE_THUMBNAIL, NULL);
     /* Replaced in one step, but not worth an fsync. */
     if (!png || !g_file_set_contents_full(path, g_bytes_get_data(png, NULL), g_bytes_get_size(png),
                                           G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))

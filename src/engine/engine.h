@@ -60,5 +60,6 @@ void engine_end(Engine *engine, void (*ended)(gpointer opaque), gpointer opaque)
 /* SIGTERM: the power button first; off for good after a while, or when asked again. */
 void engine_ask_to_end(Engine *engine);
 
-/* Writes the bundle's thumbnail unless that was done less than a second ago. */
+/* Writes the bundle's thumbnail unless that was done less than a second ago, or takes it away when
+ * the definition, as it is now, wants none. */
 void engine_update_thumbnail(Engine *engine);

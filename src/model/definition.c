@@ -44,6 +44,7 @@ static const SchemaKey machine_keys[] = {
       .choices = "cdrom,disk|disk,cdrom" },
     { "boot-menu", KEY_BOOL, FIELD(boot_menu), .initial = "false" },
     { "clock", KEY_CHOICE, FIELD(clock), .initial = "real", .choices = "real|deterministic" },
+    { "thumbnail", KEY_BOOL, FIELD(thumbnail), .initial = "true" },
 };
 static const SchemaKey linux_keys[] = {
     { "kernel", KEY_PATH, FIELD(kernel), .initial = "", .max = 4096 },

@@ -37,7 +37,8 @@ typedef struct {
     int firmware; /* DefinitionFirmware */
     int boot;     /* DefinitionBoot */
     bool boot_menu;
-    int clock; /* DefinitionClock */
+    int clock;      /* DefinitionClock */
+    bool thumbnail; /* whether its screen is shown in the library */
     /* [drive-0] … [drive-5] */
     DefinitionDrive drive[DEFINITION_MAX_DRIVES];
     /* [linux]: boot a kernel without firmware's help; empty strings: no */

@@ -3,6 +3,7 @@
 /* Finding, starting and losing engines, with an engine whose machine has no guest. */
 #include "base/errors.h"
 #include "client/client.h"
+#include "client/disks.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,6 +106,64 @@ static void a_machine_runs_and_ends_and_is_off_again(void **state)
     wait_for_state(bundle, CLIENT_OFF);
     g_autofree char *thumbnail = g_build_filename(bundle, BUNDLE_THUMBNAIL, NULL);
     assert_true(g_file_test(thumbnail, G_FILE_TEST_EXISTS));
+}
+
+static void a_thumbnail_that_is_not_wanted_goes_while_the_machine_runs(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *thumbnail = g_build_filename(bundle, BUNDLE_THUMBNAIL, NULL);
+    start(bundle);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(machine->definition->uuid, NULL);
+    assert_true(vitrine_dbus_machine1_call_update_thumbnail_sync(proxy, NULL, NULL));
+    assert_true(g_file_test(thumbnail, G_FILE_TEST_EXISTS));
+    assert_true(definition_set(machine->definition, "thumbnail", "false", NULL));
+    assert_true(bundle_save(bundle, machine->definition, NULL));
+    assert_true(vitrine_dbus_machine1_call_stop_sync(proxy, TRUE, NULL, NULL));
+    wait_for_state(bundle, CLIENT_OFF);
+    assert_false(g_file_test(thumbnail, G_FILE_TEST_EXISTS));
+}
+
+static void drives_are_added_to_the_definition_and_removed(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    int disk = client_add_new_disk(bundle, UINT64_C(1) << 30, NULL);
+    int disc = client_add_disc_drive(bundle, NULL);
+    assert_true(disk >= 0 && disc >= 0 && disk != disc);
+    g_autoptr(Definition) with = bundle_load(bundle, NULL);
+    g_autofree char *path = bundle_dup_absolute(bundle, with->drive[disk].path);
+    assert_int_equal(with->drive[disk].type, DRIVE_DISK);
+    assert_int_equal(with->drive[disc].type, DRIVE_CDROM);
+    assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+    assert_true(client_remove_drive(bundle, (unsigned)disk, false, NULL));
+    g_autoptr(Definition) without = bundle_load(bundle, NULL);
+    assert_int_equal(without->drive[disk].type, DRIVE_NONE);
+    assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void a_seventh_drive_leaves_nothing_behind(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    while (client_add_disc_drive(bundle, NULL) >= 0)
+        continue;
+    g_autofree char *name = bundle_dup_new_disk_name(bundle);
+    g_autofree char *path = g_build_filename(bundle, name, NULL);
+    g_autoptr(GError) error = NULL;
+    assert_int_equal(client_add_new_disk(bundle, UINT64_C(1) << 30, &error), -1);
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_INVALID));
+    assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void a_running_machines_disk_is_not_thrown_away(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    int disk = client_add_new_disk(bundle, UINT64_C(1) << 30, NULL);
+    start(bundle);
+    g_autoptr(GError) error = NULL;
+    assert_false(client_remove_drive(bundle, (unsigned)disk, true, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE));
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    assert_int_equal(definition->drive[disk].type, DRIVE_DISK);
 }
 
 static void a_second_start_is_refused_and_harms_nothing(void **state)
@@ -358,6 +417,10 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_machine_runs_and_ends_and_is_off_again),
+        TEST(a_thumbnail_that_is_not_wanted_goes_while_the_machine_runs),
+        TEST(drives_are_added_to_the_definition_and_removed),
+        TEST(a_seventh_drive_leaves_nothing_behind),
+        TEST(a_running_machines_disk_is_not_thrown_away),
         TEST(a_second_start_is_refused_and_harms_nothing),
         TEST(a_copied_bundle_does_not_pass_for_the_one_that_runs),
         TEST(a_bundle_moved_while_it_runs_is_still_the_one),

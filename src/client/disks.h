@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* Disks and disc drives of a machine that exists already. What changes counts from its next start.
+ * The functions block; included by front ends. */
+
+#include "client/client.h"
+
+/* A new empty qcow2 image. The file must not exist. */
+bool client_create_disk(const char *path, uint64_t size_bytes, GError **error);
+/* Each adds a drive to the definition and returns its number; -1 and @error when there is no room
+ * or the image cannot be used. A new disk is a file in the bundle. */
+int client_add_new_disk(const char *bundle, uint64_t size_bytes, GError **error);
+int client_add_disk_image(const char *bundle, const char *path, GError **error);
+int client_add_disc_drive(const char *bundle, GError **error);
+/* Takes drive @number out of the definition. @trash_file: and moves its image, if that is in the
+ * bundle, to the Trash; APP_ERROR_WRONG_STATE while the machine runs. */
+bool client_remove_drive(const char *bundle, unsigned number, bool trash_file, GError **error);
