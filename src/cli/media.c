@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include "client/file-disc.h"
 #include "model/medium.h"
+#include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The drive asked for, or the first that takes discs. -1 and @error when there is none. */
 static int find_drive(const Definition *definition, int asked, GError **error)
@@ -20,7 +24,7 @@ static bool change_definition(ClientMachine *machine, int drive, const char *pat
 {
     char **where = &machine->definition->drive[drive].path;
     g_free(*where);
-    *where = g_strdup(path);
+    *where = bundle_dup_relative(machine->bundle, path);
     return bundle_save(machine->bundle, machine->definition, error);
 }
 
@@ -35,39 +39,105 @@ static bool change_live(ClientMachine *machine, int drive, const char *path, GEr
     return verb_done(good, error);
 }
 
-static bool change_media(const char *spec, int asked_drive, const char *path, GError **error)
+/* --- a disc made of files --------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    interrupted = 1;
+}
+
+static void on_progress(double fraction, gpointer cancellable)
+{
+    if (interrupted)
+        g_cancellable_cancel(cancellable);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, fraction < 1 ? "\rWriting the disc: %2.0f %%" : "\r\033[K", fraction * 100);
+}
+
+/* The disc of @paths at its place in the bundle. A first Ctrl-C tidies up, a second one kills. */
+static char *make_file_disc(const ClientMachine *machine, int drive, GPtrArray *paths,
+                            GError **error)
+{
+    g_autofree char *iso = client_file_disc_dup_path(machine->bundle, drive);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    struct sigaction old, catch = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
+    sigaction(SIGINT, &catch, &old);
+    bool good = client_file_disc_create(paths, iso, on_progress, cancellable, cancellable, error);
+    sigaction(SIGINT, &old, NULL);
+    return good ? g_steal_pointer(&iso) : NULL;
+}
+
+/* A drive's disc of files goes when it is taken out. */
+static void forget_file_disc(const ClientMachine *machine, int drive, const char *old,
+                             const char *now)
+{
+    g_autofree char *own = client_file_disc_dup_path(machine->bundle, drive);
+    if (strcmp(old, own) == 0 && strcmp(now, own) != 0)
+        g_unlink(own);
+}
+
+static char *check_iso(const char *path, GError **error)
+{
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    g_autoptr(Medium) medium = medium_identify(absolute, error);
+    if (!medium)
+        return NULL;
+    if (medium->kind == MEDIUM_DISC)
+        return g_steal_pointer(&absolute);
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                "“%s” is a disk image, not a disc. Choose an ISO, or say --files to put it on a "
+                "disc as a file",
+                path);
+    return NULL;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+/* @paths is empty to eject. One file is an ISO unless @as_files; all else becomes files on a disc.
+ */
+static bool change_media(const char *spec, int asked_drive, GPtrArray *paths, bool as_files,
+                         GError **error)
 {
     g_autoptr(ClientMachine) machine = verb_find(spec, error);
     int drive = machine ? find_drive(machine->definition, asked_drive, error) : -1;
     if (drive < 0)
         return false;
-    g_autofree char *absolute = path ? g_canonicalize_filename(path, NULL) : g_strdup("");
-    if (path) {
-        g_autoptr(Medium) medium = medium_identify(absolute, error);
-        if (!medium)
-            return false;
-        if (medium->kind != MEDIUM_DISC) {
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "“%s” is a disk image, not a disc. Choose an ISO", path);
-            return false;
-        }
-    }
-    return client_state_is_live(machine->state)
-               ? change_live(machine, drive, absolute, error)
-               : change_definition(machine, drive, absolute, error);
+    if (paths->len > 1 || (paths->len == 1 && g_file_test(paths->pdata[0], G_FILE_TEST_IS_DIR)))
+        as_files = true;
+    g_autofree char *now = paths->len == 0 ? g_strdup("")
+                           : as_files      ? make_file_disc(machine, drive, paths, error)
+                                           : check_iso(paths->pdata[0], error);
+    if (!now)
+        return false;
+    const char *had = machine->definition->drive[drive].path;
+    g_autofree char *old = had[0] ? bundle_dup_absolute(machine->bundle, had) : g_strdup("");
+    bool good = client_state_is_live(machine->state)
+                    ? change_live(machine, drive, now, error)
+                    : change_definition(machine, drive, now, error);
+    if (good)
+        forget_file_disc(machine, drive, old, now);
+    return good;
 }
 
 bool verb_eject_insert(int argc, char **argv, GError **error)
 {
     int drive = -1;
+    gboolean as_files = FALSE;
     const GOptionEntry entries[] = { { "drive", 0, 0, G_OPTION_ARG_INT, &drive, NULL, NULL },
+                                     { "files", 0, 0, G_OPTION_ARG_NONE, &as_files, NULL, NULL },
                                      { NULL } };
-    if (!verb_parse(&argc, &argv, entries, 2, 3, error))
+    if (!verb_parse(&argc, &argv, entries, 2, -1, error))
         return false;
     bool insert = strcmp(argv[2], "insert") == 0;
     if (!insert && strcmp(argv[2], "eject") != 0)
         return usage_error(error, "“%s” is neither insert nor eject", argv[2]);
-    if (insert != (argc == 4))
-        return usage_error(error, insert ? "insert needs an ISO" : "eject takes no file");
-    return change_media(argv[1], drive, insert ? argv[3] : NULL, error);
+    if (insert != (argc > 3))
+        return usage_error(error, insert ? "insert needs an ISO, or files and folders"
+                                         : "eject takes no file");
+    g_autoptr(GPtrArray) paths = g_ptr_array_new();
+    for (int i = 3; i < argc; i++)
+        g_ptr_array_add(paths, argv[i]);
+    return change_media(argv[1], drive, paths, as_files, error);
 }

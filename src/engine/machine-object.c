@@ -109,7 +109,7 @@ static void remember_media(Engine *engine, unsigned drive, const char *path)
     g_autoptr(Definition) definition = bundle_load(engine->bundle, &error);
     if (definition && definition->drive[drive].type == DRIVE_CDROM) {
         g_free(definition->drive[drive].path);
-        definition->drive[drive].path = g_strdup(path ? path : "");
+        definition->drive[drive].path = bundle_dup_relative(engine->bundle, path ? path : "");
         bundle_save(engine->bundle, definition, &error);
     }
     if (error)

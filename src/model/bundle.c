@@ -106,6 +106,13 @@ char *bundle_dup_absolute(const char *bundle, const char *path)
     return g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(bundle, path, NULL);
 }
 
+char *bundle_dup_relative(const char *bundle, const char *path)
+{
+    size_t length = strlen(bundle);
+    bool inside = strncmp(path, bundle, length) == 0 && path[length] == '/';
+    return g_strdup(inside ? path + length + 1 : path);
+}
+
 char *bundle_dup_new_disk_name(const char *bundle)
 {
     for (unsigned i = 0;; i++) {

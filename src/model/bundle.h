@@ -28,6 +28,9 @@ Definition *bundle_load(const char *bundle, GError **error);
 bool bundle_save(const char *bundle, Definition *definition, GError **error);
 /* @path of a definition as an absolute path. */
 char *bundle_dup_absolute(const char *bundle, const char *path);
+/* The other way: absolute @path as the definition keeps it, so that what lies in the bundle moves
+ * with it. */
+char *bundle_dup_relative(const char *bundle, const char *path);
 /* A free file name in the bundle for another disk: disk-0.qcow2. */
 char *bundle_dup_new_disk_name(const char *bundle);
 /* The folder's name for a machine @name: "NAME.vitrine" without what file systems dislike; and what

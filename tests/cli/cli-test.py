@@ -271,7 +271,7 @@ class Command(unittest.TestCase):
         self.start()
         self.check(DONE, "media", "Box", "insert", self.iso)
         self.assertEqual(disc(), self.iso)
-        self.check(FAILED, "media", "Box", "insert", self.folder)
+        self.check(FAILED, "media", "Box", "insert", self.folder + "/missing.iso")
         self.check(FAILED, "media", "Box", "eject", "--drive", "3")
         self.check(DONE, "media", "Box", "eject")
         self.assertEqual(disc(), "")
@@ -280,6 +280,33 @@ class Command(unittest.TestCase):
         self.assertEqual(disc(), self.iso)
         self.check(USAGE, "media", "Box", "swap")
         self.check(USAGE, "media", "Box", "insert")
+
+    def test_files_and_folders_become_a_disc_that_goes_with_the_eject(self):
+        self.check(DONE, "create", "--name", "Box", "--disk", "none")
+        bundle = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["bundle"]
+        disc = bundle + "/files-0.iso"
+        os.mkdir(self.folder + "/things")
+        note = self.folder + "/things/note.txt"
+        with open(note, "w") as file:
+            file.write("A note of mine")
+        for state in ("off", "running"):
+            if state == "running":
+                self.check(DONE, "start", "Box")
+            self.check(DONE, "media", "Box", "insert", self.folder + "/things")
+            with open(disc, "rb") as file:
+                self.assertIn(b"A note of mine", file.read())
+            info = json.loads(self.check(DONE, "info", "Box", "--json").stdout)
+            # Not where it is today: the bundle may move.
+            self.assertEqual(info["definition"]["drive-0.path"], "files-0.iso")
+            self.check(DONE, "media", "Box", "eject")
+            self.assertFalse(os.path.exists(disc))
+        self.check(DONE, "media", "Box", "insert", note, self.iso)
+        self.check(DONE, "media", "Box", "insert", "--files", note)
+        # One file is taken for an ISO unless it is said otherwise.
+        self.check(FAILED, "media", "Box", "insert", note)
+        self.assertTrue(os.path.exists(disc))
+        wrong = self.check(FAILED, "media", "Box", "insert", note, self.folder + "/gone")
+        self.assertIn("/gone", wrong.stderr)
 
     def test_stats_are_json(self):
         self.start()
