@@ -7,6 +7,7 @@
 
 A failure prints the guest's text screen, its serial port and the engine's log. With VITRINE_SHOTS=FOLDER
 the photographs that a test takes are left there, to be looked at."""
+import hashlib
 import json
 import os
 import re
@@ -216,8 +217,27 @@ def demo(guest):
 def pae(guest):
     linux_shell(guest, "i686")
     guest.run("grep -o -m1 -w pae /proc/cpuinfo | sed 's/^/has /'", "^has pae$")
+    files_as_a_disc(guest)
     guest.type("poweroff\n")
     guest.wait_off()
+
+
+def files_as_a_disc(guest):
+    """Files and folders that are dropped on a machine: the guest mounts a disc and has them all."""
+    given = {"Grüße, 世界.txt": b"hello\n", "box/a long name with spaces.dat": os.urandom(3 << 20),
+             "box/deep/er/empty": b""}
+    for name, content in given.items():
+        path = f"{guest.folder}/given/{name}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+    guest.ctl("media", guest.name, "insert", *(f"{guest.folder}/given/{top}" for top in ("Grüße, 世界.txt", "box")))
+    lines = sorted(f"{hashlib.md5(content).hexdigest()}  ./{name}\n".encode() for name, content in given.items())
+    guest.run("mkdir -p /disc && mount -t iso9660 /dev/sr0 /disc && cd /disc && "
+              "find . -type f -exec md5sum {} + | sort | md5sum | sed 's/^/all: /'; cd /",
+              f"^all: {hashlib.md5(b''.join(lines)).hexdigest()}")
+    guest.run("echo x >/disc/new || echo it is read-only | tr a-z A-Z", "^IT IS READ-ONLY$")
+    guest.run("umount /disc && echo put away | tr a-z A-Z", "^PUT AWAY$")
 
 
 def grub_rescue(guest):

@@ -3,18 +3,10 @@
 kernel=$(kernel_package linux-image-cloud-amd64)
 packages="$kernel busybox-static grub-pc-bin"
 results=demo.iso
-sources=$here/media/parts/demo-root.sh
+sources=$here/media/parts/demo.sh
 
-. "$here/media/parts/demo-root.sh"
+. "$sources"
 
 make_it() {
-    need cpio cpio
-    local kernel_dir
-    kernel_dir=$(package_dir "$kernel")
-    mkdir -p iso/boot/grub
-    make_demo_root root "$kernel_dir" "$(package_dir busybox-static)"
-    pack_root root iso/boot/initrd
-    cp "$(kernel_of "$kernel_dir")" iso/boot/vmlinuz
-    make_demo_menu "Vitrine demo" >iso/boot/grub/grub.cfg
-    make_iso iso demo.iso VITRINE_DEMO
+    make_demo_disc demo.iso VITRINE_DEMO "Vitrine demo" "$kernel" busybox-static
 }

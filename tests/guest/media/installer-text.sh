@@ -2,15 +2,12 @@
 # Makes installer-text.iso, Debian 12's installer on the text screen.
 packages="debian-installer-12-netboot-amd64 grub-pc-bin"
 results=installer-text.iso
+sources=$here/media/parts/installer.sh
+
+. "$sources"
 
 make_it() {
-    local from
-    from=$(package_dir debian-installer-12-netboot-amd64)/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64
-    mkdir -p iso/boot/grub
-    cp "$from/linux" "$from/initrd.gz" iso/boot/
-    cat >iso/boot/grub/grub.cfg <<'END'
-set timeout=20
-terminal_output console
+    make_installer_disc installer-text.iso DEBIAN_TEXT text <<'END'
 menuentry "Install" {
     linux /boot/linux vga=normal fb=false nomodeset --- quiet
     initrd /boot/initrd.gz
@@ -20,5 +17,4 @@ menuentry "Rescue mode" {
     initrd /boot/initrd.gz
 }
 END
-    make_iso iso installer-text.iso DEBIAN_TEXT
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The demo's root file system and menu, shared by demo (64 bits) and pae (32 bits).
+# The demo disc, shared by demo (64 bits) and pae (32 bits).
 
 # make_demo_root DIR KERNEL-DIR BUSYBOX-DIR
 make_demo_root() {
@@ -65,4 +65,19 @@ menuentry "$1 (kernel messages)" {
     initrd /boot/initrd
 }
 END
+}
+
+# make_demo_disc FILE LABEL TITLE KERNEL-PACKAGE BUSYBOX-PACKAGE [MODULE …]: the modules come on top of the power button's.
+make_demo_disc() {
+    need cpio cpio
+    local file=$1 label=$2 title=$3 kernel_dir busybox_dir
+    kernel_dir=$(package_dir "$4") busybox_dir=$(package_dir "$5")
+    shift 5
+    mkdir -p iso/boot/grub
+    make_demo_root root "$kernel_dir" "$busybox_dir"
+    add_modules root "$kernel_dir" "$@"
+    pack_root root iso/boot/initrd
+    cp "$(kernel_of "$kernel_dir")" iso/boot/vmlinuz
+    make_demo_menu "$title" >iso/boot/grub/grub.cfg
+    make_iso iso "$file" "$label"
 }
