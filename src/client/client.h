@@ -46,6 +46,9 @@ typedef struct {
     char *folder_name;      /* its folder's name without ".vitrine" */
     Definition *definition; /* NULL when it cannot be read: see damage */
     GError *damage;         /* why; names file, group and key */
+    bool missing;           /* it was opened once and is not there now; damage says so */
+    char *moved_from;       /* where a known bundle was when it was opened, or NULL */
+    int64_t last_used;      /* Unix time; 0: never */
     ClientState state;
     char *problem; /* words for the user, or empty */
 } ClientMachine;
@@ -54,7 +57,8 @@ void client_machine_free(ClientMachine *machine);
 /* The definition's name, or the folder's when there is none. */
 const char *client_machine_name(const ClientMachine *machine);
 
-/* The machines in the default folder and all that run elsewhere; array of ClientMachine. */
+/* The machines in the user's folders, all that run elsewhere, and those that were opened from
+ * elsewhere (client/places.h); array of ClientMachine. Main thread: it reads the settings. */
 GPtrArray *client_list_machines(void);
 /* One bundle. Never NULL: a damaged one says so in it. */
 ClientMachine *client_open_machine(const char *bundle);

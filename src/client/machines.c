@@ -42,6 +42,7 @@ void client_machine_free(ClientMachine *machine)
         return;
     g_free(machine->bundle);
     g_free(machine->folder_name);
+    g_free(machine->moved_from);
     definition_free(machine->definition);
     g_clear_error(&machine->damage);
     g_free(machine->problem);
@@ -151,12 +152,21 @@ static bool ask_engine(ClientMachine *machine)
 
 /* --- The library --- */
 
+/* The engine writes its log as long as it runs. */
+static int64_t last_use(const char *bundle)
+{
+    GStatBuf st;
+    g_autofree char *log = g_build_filename(bundle, BUNDLE_LOG, NULL);
+    return g_stat(log, &st) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
 ClientMachine *client_open_machine(const char *bundle)
 {
     ClientMachine *machine = g_new0(ClientMachine, 1);
     machine->bundle = g_canonicalize_filename(bundle, NULL);
     machine->folder_name = bundle_dup_name_of_folder(machine->bundle);
     machine->problem = g_strdup("");
+    machine->last_used = last_use(machine->bundle);
     machine->definition = bundle_load(machine->bundle, &machine->damage);
     if (machine->definition && ask_engine(machine))
         return machine;
@@ -179,45 +189,6 @@ void client_forget_crash(const char *bundle)
     g_autofree char *running = g_build_filename(bundle, BUNDLE_RUNNING, NULL);
     if (machine->state == CLIENT_CRASHED)
         g_unlink(running);
-}
-
-/* Bundles of engines that run now, wherever they lie: each runtime folder links to its bundle. */
-static GPtrArray *running_bundles(void)
-{
-    g_autoptr(GPtrArray) bundles = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *root = runtime_dup_root();
-    g_autoptr(GDir) dir = g_dir_open(root, 0, NULL);
-    const char *uuid;
-    while (dir && (uuid = g_dir_read_name(dir))) {
-        g_autofree char *link = g_build_filename(root, uuid, "bundle", NULL);
-        char *bundle = g_file_read_link(link, NULL);
-        if (bundle)
-            g_ptr_array_add(bundles, bundle);
-    }
-    return g_steal_pointer(&bundles);
-}
-
-GPtrArray *client_list_machines(void)
-{
-    g_autofree char *root = bundle_default_root();
-    g_autoptr(GPtrArray) bundles = bundle_list(root);
-    g_autoptr(GPtrArray) elsewhere = running_bundles();
-    GPtrArray *machines = g_ptr_array_new_with_free_func((GDestroyNotify)client_machine_free);
-
-    for (unsigned i = 0; i < bundles->len; i++)
-        g_ptr_array_add(machines, client_open_machine(bundles->pdata[i]));
-    for (unsigned i = 0; i < elsewhere->len; i++) {
-        g_autofree char *path = g_canonicalize_filename(elsewhere->pdata[i], NULL);
-        if (g_ptr_array_find_with_equal_func(bundles, path, g_str_equal, NULL) ||
-            !bundle_is_bundle(path))
-            continue;
-        ClientMachine *machine = client_open_machine(path);
-        if (client_state_is_live(machine->state))
-            g_ptr_array_add(machines, machine);
-        else
-            client_machine_free(machine);
-    }
-    return machines;
 }
 
 typedef bool (*MachineMatch)(const ClientMachine *machine, const char *spec);

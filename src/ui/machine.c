@@ -4,12 +4,19 @@
 #include "ui/machine-private.h"
 #include <glib/gi18n.h>
 
+/* Twice the size of a tile, for displays with small pixels. */
+#define THUMBNAIL_WIDTH 480
+#define THUMBNAIL_HEIGHT 300
+
 struct _VitrineMachine {
     GObject parent;
     char *bundle, *name, *uuid, *problem; /* owned */
     ClientState state;
     VitrineDBusMachine1 *proxy; /* owned, or NULL */
     bool connecting, starting;
+    bool damaged, missing;
+    bool shows_thumbnail, asked_thumbnail;
+    int64_t last_used;     /* Unix time; 0: never */
     GdkTexture *thumbnail; /* owned, or NULL */
     GCancellable *cancellable;
 };
@@ -33,9 +40,13 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(VitrineMachine, vitrine_machine, G_TYPE_OBJECT)
 
-static const char *state_text(ClientState state)
+static const char *state_text(VitrineMachine *self)
 {
-    switch (state) {
+    if (self->missing)
+        return _("Missing");
+    if (self->damaged)
+        return _("Damaged");
+    switch (self->state) {
     case CLIENT_RUNNING: return _("Running");
     case CLIENT_PAUSED: return _("Paused");
     case CLIENT_PAUSED_PROBLEM: return _("Needs attention");
@@ -169,18 +180,49 @@ static void machine_connect(VitrineMachine *self)
     g_task_run_in_thread(task, connect_thread);
 }
 
+static void machine_set_string(VitrineMachine *self, char **field, const char *value, int prop)
+{
+    if (g_strcmp0(*field, value) == 0)
+        return;
+    g_free(*field);
+    *field = g_strdup(value);
+    if (prop)
+        g_object_notify_by_pspec(G_OBJECT(self), properties[prop]);
+}
+
+static void machine_set_damage(VitrineMachine *self, const ClientMachine *client)
+{
+    bool damaged = client->damage != NULL;
+    if (damaged == self->damaged && client->missing == self->missing)
+        return;
+    self->damaged = damaged;
+    self->missing = client->missing;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE]);
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE_TEXT]);
+}
+
+static void machine_set_shows_thumbnail(VitrineMachine *self, bool shows)
+{
+    if (self->shows_thumbnail == shows)
+        return;
+    self->shows_thumbnail = shows;
+    self->asked_thumbnail = false;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
+}
+
 void vitrine_machine_update(VitrineMachine *self, const ClientMachine *client)
 {
-    const char *name = client_machine_name(client);
-    if (g_strcmp0(self->name, name) != 0) {
-        g_free(self->name);
-        self->name = g_strdup(name);
-        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_NAME]);
+    machine_set_string(self, &self->bundle, client->bundle, 0);
+    machine_set_string(self, &self->name, client_machine_name(client), PROP_NAME);
+    if (client->definition) {
+        machine_set_string(self, &self->uuid, client->definition->uuid, 0);
+        machine_set_shows_thumbnail(self, client->definition->thumbnail);
     }
-    if (client->definition && g_strcmp0(self->uuid, client->definition->uuid) != 0) {
-        g_free(self->uuid);
-        self->uuid = g_strdup(client->definition->uuid);
+    if (self->last_used != client->last_used) {
+        self->last_used = client->last_used;
+        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE_TEXT]);
     }
+    machine_set_damage(self, client);
     if (client->damage)
         machine_set_state(self, CLIENT_FAILED, client->damage->message);
     else if (!self->proxy) /* a proxy knows better, and sooner */
@@ -222,15 +264,27 @@ void vitrine_machine_start(VitrineMachine *self)
     client_start_async(self->bundle, NULL, self->cancellable, on_started, g_object_ref(self));
 }
 
+/* What the library draws, in its size and off the main thread: a full screenshot takes some ms. */
+static void thumbnail_thread(GTask *task, gpointer source, gpointer path, GCancellable *cancellable)
+{
+    g_autoptr(GdkPixbuf) pixbuf =
+        gdk_pixbuf_new_from_file_at_scale(path, THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT, TRUE, NULL);
+    g_task_return_pointer(task, pixbuf ? gdk_texture_new_for_pixbuf(pixbuf) : NULL, g_object_unref);
+}
+
+static void on_thumbnail_loaded(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    VitrineMachine *self = VITRINE_MACHINE(source);
+    g_autoptr(GdkTexture) texture = g_task_propagate_pointer(G_TASK(result), NULL);
+    if (texture && g_set_object(&self->thumbnail, texture))
+        g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
+}
+
 static void machine_load_thumbnail(VitrineMachine *self)
 {
-    g_autofree char *path = g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL);
-    GdkTexture *texture = gdk_texture_new_from_filename(path, NULL);
-    if (!texture)
-        return;
-    g_clear_object(&self->thumbnail);
-    self->thumbnail = texture;
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
+    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_thumbnail_loaded, NULL);
+    g_task_set_task_data(task, g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL), g_free);
+    g_task_run_in_thread(task, thumbnail_thread);
 }
 
 static void on_thumbnail(GObject *source, GAsyncResult *result, gpointer opaque)
@@ -241,13 +295,48 @@ static void on_thumbnail(GObject *source, GAsyncResult *result, gpointer opaque)
         machine_load_thumbnail(self);
 }
 
+void vitrine_machine_want_thumbnail(VitrineMachine *self)
+{
+    if (self->asked_thumbnail || !self->shows_thumbnail)
+        return;
+    self->asked_thumbnail = true;
+    machine_load_thumbnail(self);
+}
+
 void vitrine_machine_refresh_thumbnail(VitrineMachine *self)
 {
+    if (!self->shows_thumbnail)
+        return;
     if (self->proxy)
         vitrine_dbus_machine1_call_update_thumbnail(self->proxy, self->cancellable, on_thumbnail,
                                                     g_object_ref(self));
     else
         machine_load_thumbnail(self);
+}
+
+bool vitrine_machine_is_damaged(VitrineMachine *self)
+{
+    return self->damaged;
+}
+
+bool vitrine_machine_is_missing(VitrineMachine *self)
+{
+    return self->missing;
+}
+
+bool vitrine_machine_is_live(VitrineMachine *self)
+{
+    return self->proxy || (!self->damaged && client_state_is_live(self->state));
+}
+
+int64_t vitrine_machine_get_last_used(VitrineMachine *self)
+{
+    return self->last_used;
+}
+
+bool vitrine_machine_shows_thumbnail(VitrineMachine *self)
+{
+    return self->shows_thumbnail;
 }
 
 const char *vitrine_machine_get_bundle(VitrineMachine *self)
@@ -305,7 +394,7 @@ static void vitrine_machine_get_property(GObject *object, guint id, GValue *valu
     case PROP_NAME: g_value_set_string(value, self->name); break;
     case PROP_STATE: g_value_set_int(value, (int)self->state); break;
     case PROP_STATE_TEXT:
-        g_value_set_string(value, self->starting ? _("Starting…") : state_text(self->state));
+        g_value_set_string(value, self->starting ? _("Starting…") : state_text(self));
         break;
     case PROP_PROBLEM: g_value_set_string(value, self->problem); break;
     case PROP_CPU_TEXT: g_value_set_string(value, machine_cpu_text(self)); break;
@@ -313,10 +402,10 @@ static void vitrine_machine_get_property(GObject *object, guint id, GValue *valu
         g_value_set_string(value,
                            self->proxy ? vitrine_dbus_machine1_get_cpu_reason(self->proxy) : "");
         break;
-    case PROP_LIVE:
-        g_value_set_boolean(value, self->proxy || client_state_is_live(self->state));
+    case PROP_LIVE: g_value_set_boolean(value, vitrine_machine_is_live(self)); break;
+    case PROP_THUMBNAIL:
+        g_value_set_object(value, self->shows_thumbnail ? self->thumbnail : NULL);
         break;
-    case PROP_THUMBNAIL: g_value_set_object(value, self->thumbnail); break;
     case PROP_POINTER_ABSOLUTE:
         g_value_set_boolean(value,
                             self->proxy && vitrine_dbus_machine1_get_pointer_absolute(self->proxy));
@@ -379,13 +468,12 @@ static void vitrine_machine_init(VitrineMachine *self)
 {
     self->cancellable = g_cancellable_new();
     self->problem = g_strdup("");
+    self->shows_thumbnail = true;
 }
 
 VitrineMachine *vitrine_machine_new(const ClientMachine *client)
 {
     VitrineMachine *self = g_object_new(VITRINE_TYPE_MACHINE, NULL);
-    self->bundle = g_strdup(client->bundle);
     vitrine_machine_update(self, client);
-    machine_load_thumbnail(self);
     return self;
 }

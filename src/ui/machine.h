@@ -36,6 +36,18 @@ const char *vitrine_machine_get_problem(VitrineMachine *self);
 VitrineDBusMachine1 *vitrine_machine_get_proxy(VitrineMachine *self);
 GDBusConnection *vitrine_machine_get_connection(VitrineMachine *self);
 
+/* Its definition cannot be read: "problem" says why; nothing can be done with it but to delete it.
+ */
+bool vitrine_machine_is_damaged(VitrineMachine *self);
+/* It was opened from a place where it is not any more. Damaged, too. */
+bool vitrine_machine_is_missing(VitrineMachine *self);
+/* An engine runs, or is said to. */
+bool vitrine_machine_is_live(VitrineMachine *self);
+/* Unix time; 0: never. */
+int64_t vitrine_machine_get_last_used(VitrineMachine *self);
+/* Whether its definition lets the library show its screen. */
+bool vitrine_machine_shows_thumbnail(VitrineMachine *self);
+
 /* Whether it is off and its definition can be read; whether an engine is on its way. */
 bool vitrine_machine_can_start(VitrineMachine *self);
 bool vitrine_machine_is_starting(VitrineMachine *self);
@@ -51,6 +63,8 @@ void vitrine_machine_force_off(VitrineMachine *self);
 void vitrine_machine_insert(VitrineMachine *self, const char *path);
 void vitrine_machine_eject(VitrineMachine *self);
 void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
+/* Loads thumbnail.png, if nobody has yet: for the tile that is about to show it. */
+void vitrine_machine_want_thumbnail(VitrineMachine *self);
 /* Loads thumbnail.png again; asks a running engine for a new one first. */
 void vitrine_machine_refresh_thumbnail(VitrineMachine *self);
 /* Path of engine.log. */

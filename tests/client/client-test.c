@@ -440,6 +440,7 @@ int main(void)
     };
     g_autofree char *data = g_dir_make_tmp("client-data-XXXXXX", NULL);
     g_setenv("XDG_DATA_HOME", data, TRUE); /* GLib reads it once */
+    g_setenv("GSETTINGS_BACKEND", "memory", TRUE);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     g_autofree char *command = g_strdup_printf("rm -rf '%s'", data);
     return system(command) == 0 ? failed : 1;
