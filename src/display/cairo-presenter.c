@@ -110,12 +110,12 @@ static void presenter_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
     unsigned width = vitrine_frame_get_width(self->frame),
              height = vitrine_frame_get_height(self->frame), stride;
     const uint8_t *pixels = vitrine_frame_get_pixels(self->frame, &stride);
-    double scale = presenter_scale(widget);
+    DisplayPlace place;
     DisplayGeometry geometry;
     if (!pixels)
         return;
-    display_geometry_fit(width, height, gtk_widget_get_width(widget), gtk_widget_get_height(widget),
-                         scale, &geometry);
+    presenter_place(widget, &place);
+    display_geometry_fit(width, height, &place, &geometry);
     if (geometry.width != self->geometry.width || geometry.x != self->geometry.x ||
         geometry.y != self->geometry.y || geometry.height != self->geometry.height) {
         presenter_forget_tiles(self);
@@ -124,7 +124,8 @@ static void presenter_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
     for (unsigned i = 0; i < self->tiles->len; i++) {
         gpointer *tile = &g_ptr_array_index(self->tiles, i);
         if (!*tile)
-            *tile = presenter_draw_tile(self, scale, i % self->n_columns, i / self->n_columns);
+            *tile =
+                presenter_draw_tile(self, place.scale, i % self->n_columns, i / self->n_columns);
         gtk_snapshot_append_node(snapshot, *tile);
     }
 }

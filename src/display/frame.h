@@ -7,6 +7,7 @@
  * sizes, strides and rectangles are checked here and nowhere else needs to. Main thread. Included
  * by presenters and by thumbnails. */
 
+#include "display/damage.h"
 #include <gio/gio.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +18,6 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VitrineFrame, vitrine_frame, VITRINE, FRAME, GObject)
 
 #define VITRINE_FRAME_MAX_SIZE 16384
-
-typedef struct {
-    int x, y, width, height;
-} VitrineRect;
 
 /* Signals: "resized" after the picture's size or memory changed (all of it is new), "damaged"
  * (VitrineRect *) after a part of it changed. */

@@ -4,26 +4,32 @@
 #include "display/geometry.h"
 #include <math.h>
 
-void display_geometry_fit(unsigned guest_width, unsigned guest_height, double widget_width,
-                          double widget_height, double scale, DisplayGeometry *out)
+/* Of what should be a whole number, but for the last bits. */
+#define ROUNDING 1e-6
+
+void display_geometry_fit(unsigned guest_width, unsigned guest_height, const DisplayPlace *place,
+                          DisplayGeometry *out)
 {
     *out = (DisplayGeometry){ .zoom = 1, .nearest = true };
-    if (guest_width == 0 || guest_height == 0 || widget_width <= 0 || widget_height <= 0)
+    if (guest_width == 0 || guest_height == 0 || place->width <= 0 || place->height <= 0)
         return;
-    double device_width = floor(widget_width * scale), device_height = floor(widget_height * scale);
-    double fit = fmin(device_width / guest_width, device_height / guest_height);
-    if (fit >= 1) {
-        out->zoom = floor(fit);
-    } else {
-        out->zoom = fit;
-        out->nearest = false;
-    }
-    double width = guest_width * out->zoom, height = guest_height * out->zoom;
+    /* The device pixels that lie wholly inside. */
+    double left = ceil(place->x * place->scale - ROUNDING),
+           top = ceil(place->y * place->scale - ROUNDING);
+    double columns = floor((place->x + place->width) * place->scale + ROUNDING) - left;
+    double rows = floor((place->y + place->height) * place->scale + ROUNDING) - top;
+    if (columns < 1 || rows < 1)
+        return;
+    double fit = fmin(columns / guest_width, rows / guest_height);
+    out->nearest = fit >= 1;
+    out->zoom = out->nearest ? floor(fit) : fit;
+    double width = fmax(floor(guest_width * out->zoom + ROUNDING), 1),
+           height = fmax(floor(guest_height * out->zoom + ROUNDING), 1);
     /* On whole device pixels, or nothing is sharp. */
-    out->x = floor((device_width - width) / 2) / scale;
-    out->y = floor((device_height - height) / 2) / scale;
-    out->width = width / scale;
-    out->height = height / scale;
+    out->x = (left + floor((columns - width) / 2)) / place->scale - place->x;
+    out->y = (top + floor((rows - height) / 2)) / place->scale - place->y;
+    out->width = width / place->scale;
+    out->height = height / place->scale;
 }
 
 static unsigned clamp_pixel(double value, unsigned size)

@@ -8,17 +8,24 @@
 
 #include <stdbool.h>
 
+/* A widget, in logical units. */
 typedef struct {
-    double x, y, width, height; /* of the picture, in widget (logical) units */
+    double x, y; /* of its corner on the surface: at a fractional scale that is between pixels */
+    double width, height;
+    double scale; /* device pixels a logical unit (1, 1.25, 2 …) */
+} DisplayPlace;
+
+typedef struct {
+    double x, y, width, height; /* of the picture, in logical units, from the widget's corner */
     double zoom;                /* device pixels a guest pixel takes */
     bool nearest;               /* sharp: sample without smoothing */
 } DisplayGeometry;
 
-/* @scale: device pixels a logical unit (1, 1.25, 2 …). The picture is as large as fits. When it
- * fits one to one and does not fit twice, or a whole number of times, it is shown at that whole
- * number, centred on device pixels, sharp; else it is scaled to fit, smooth, letter-boxed. */
-void display_geometry_fit(unsigned guest_width, unsigned guest_height, double widget_width,
-                          double widget_height, double scale, DisplayGeometry *out);
+/* The picture is as large as fits. When it fits one to one and does not fit twice, or a whole
+ * number of times, it is shown at that whole number, its edges on device pixels, sharp; else it is
+ * scaled to fit, smooth. It is centred and letter-boxed. */
+void display_geometry_fit(unsigned guest_width, unsigned guest_height, const DisplayPlace *place,
+                          DisplayGeometry *out);
 /* The guest pixel under widget position @x, @y, clamped to the picture; false when it lies outside.
  */
 bool display_geometry_to_guest(const DisplayGeometry *geometry, unsigned guest_width,

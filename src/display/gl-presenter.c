@@ -1,166 +1,170 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* The picture as one texture; what changed is uploaded straight from the engine's framebuffer. */
+/* The picture drawn by the GPU into a texture that has exactly the device pixels it takes, which
+ * GTK then copies: sharp at fractional scales too, where a GtkGLArea's buffer has the next whole
+ * one. Drawn when the frame clock asks, so that many changes between two frames are one. */
 
-#include "display/geometry.h"
+#include "display/gl-picture.h"
 #include "display/presenter.h"
 #include <epoxy/gl.h>
+#include <math.h>
 
 struct _VitrineGLPresenter {
-    GtkGLArea parent;
-    VitrineFrame *frame; /* owned */
-    GLuint program, vertex_array, texture;
-    unsigned texture_width, texture_height;
-    bool all_dirty;
-    VitrineRect dirty; /* union of what changed since the last frame; width 0: nothing */
+    GtkWidget parent;
+    VitrineFrame *frame;   /* owned */
+    GdkGLContext *context; /* owned, while realized */
+    GlPicture *picture;    /* owned, while realized; NULL: no OpenGL */
+    GLuint framebuffer;
+    Damage damage;
+    GdkTexture *shown; /* owned: the last one drawn, or NULL */
+    DisplayGeometry geometry;
+    GArray *spare; /* of Target: textures that GTK no longer uses */
 };
 
-G_DEFINE_FINAL_TYPE(VitrineGLPresenter, vitrine_gl_presenter, GTK_TYPE_GL_AREA)
+typedef struct {
+    GLuint texture;
+    int width, height;
+} Target;
 
-static const char vertex_source[] = "out vec2 at;\n"
-                                    "void main() {\n"
-                                    "    vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);\n"
-                                    "    at = vec2(corner.x, 1.0 - corner.y);\n"
-                                    "    gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);\n"
-                                    "}\n";
-/* Uploaded as bytes B G R X, so that GLES without BGRA works too. */
-static const char fragment_source[] =
-    "in vec2 at;\n"
-    "out vec4 colour;\n"
-    "uniform sampler2D picture;\n"
-    "void main() { colour = vec4(texture(picture, at).bgr, 1.0); }\n";
+G_DEFINE_FINAL_TYPE(VitrineGLPresenter, vitrine_gl_presenter, GTK_TYPE_WIDGET)
 
-static GLuint compile(GLenum kind, const char *source, bool gles)
+/* Textures go round: GTK gives one back when the next has been shown. */
+typedef struct {
+    VitrineGLPresenter *presenter; /* owned */
+    GdkGLContext *context;         /* owned; of the texture */
+    Target target;
+} Loan;
+
+static void on_given_back(gpointer opaque)
 {
-    const char *parts[] = { gles ? "#version 300 es\nprecision highp float;\n" : "#version 150\n",
-                            source };
-    GLuint shader = glCreateShader(kind);
-    GLint ok = 0;
-    glShaderSource(shader, 2, parts, NULL);
-    glCompileShader(shader);
-    glGetShaderiv(shader, GL_COMPILE_STATUS, &ok);
-    if (!ok) {
-        char log[512];
-        glGetShaderInfoLog(shader, sizeof log, NULL, log);
-        g_warning("display shader: %s", log);
+    Loan *loan = opaque;
+    VitrineGLPresenter *self = loan->presenter;
+    GdkSurface *surface = gdk_gl_context_get_surface(loan->context);
+    if (self->context == loan->context) {
+        g_array_append_val(self->spare, loan->target);
+    } else if (surface && !gdk_surface_is_destroyed(surface)) { /* else it went with the window */
+        gdk_gl_context_make_current(loan->context);
+        glDeleteTextures(1, &loan->target.texture);
+        gdk_gl_context_clear_current();
     }
-    return shader;
+    g_object_unref(self);
+    g_object_unref(loan->context);
+    g_free(loan);
+}
+
+static void target_make(Target *target, int width, int height)
+{
+    glGenTextures(1, &target->texture);
+    glBindTexture(GL_TEXTURE_2D, target->texture);
+    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_LINEAR);
+    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, GL_LINEAR);
+    glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, width, height, 0, GL_RGBA, GL_UNSIGNED_BYTE, NULL);
+    target->width = width;
+    target->height = height;
+}
+
+/* A spare one of that size; those of other sizes will not be wanted again. */
+static void presenter_take_target(VitrineGLPresenter *self, int width, int height, Target *out)
+{
+    *out = (Target){ 0 };
+    for (guint i = self->spare->len; i-- > 0;) {
+        Target *target = &g_array_index(self->spare, Target, i);
+        if (!out->texture && target->width == width && target->height == height)
+            *out = *target;
+        else
+            glDeleteTextures(1, &target->texture);
+    }
+    g_array_set_size(self->spare, 0);
+    if (!out->texture)
+        target_make(out, width, height);
+}
+
+static GdkTexture *presenter_draw(VitrineGLPresenter *self, const DisplayPlace *place)
+{
+    int width = (int)lround(self->geometry.width * place->scale),
+        height = (int)lround(self->geometry.height * place->scale);
+    Target target;
+    presenter_take_target(self, width, height, &target);
+    glBindFramebuffer(GL_FRAMEBUFFER, self->framebuffer);
+    glFramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, target.texture, 0);
+    glViewport(0, 0, width, height);
+    gl_picture_draw(self->picture, self->geometry.nearest, true);
+    glBindFramebuffer(GL_FRAMEBUFFER, 0);
+    glFlush(); /* GTK draws with a context of its own */
+    Loan *loan = g_new(Loan, 1);
+    *loan = (Loan){ g_object_ref(self), g_object_ref(self->context), target };
+    return gdk_gl_texture_new(self->context, target.texture, width, height, on_given_back, loan);
+}
+
+static void presenter_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
+{
+    VitrineGLPresenter *self = VITRINE_GL_PRESENTER(widget);
+    DisplayPlace place;
+    DisplayGeometry before = self->geometry, *g = &self->geometry;
+    if (!self->picture)
+        return;
+    presenter_place(widget, &place);
+    display_geometry_fit(vitrine_frame_get_width(self->frame),
+                         vitrine_frame_get_height(self->frame), &place, g);
+    bool moved = before.width != g->width || before.height != g->height;
+    if (!self->shown || moved || !damage_is_empty(&self->damage)) {
+        gdk_gl_context_make_current(self->context);
+        g_clear_object(&self->shown);
+        if (gl_picture_upload(self->picture, self->frame, &self->damage) && g->width > 0)
+            self->shown = presenter_draw(self, &place);
+    }
+    if (self->shown)
+        gtk_snapshot_append_texture(
+            snapshot, self->shown,
+            &GRAPHENE_RECT_INIT((float)g->x, (float)g->y, (float)g->width, (float)g->height));
 }
 
 static void presenter_realize(GtkWidget *widget)
 {
     VitrineGLPresenter *self = VITRINE_GL_PRESENTER(widget);
+    g_autoptr(GError) error = NULL;
     GTK_WIDGET_CLASS(vitrine_gl_presenter_parent_class)->realize(widget);
-    gtk_gl_area_make_current(GTK_GL_AREA(self));
-    if (gtk_gl_area_get_error(GTK_GL_AREA(self)))
+    GdkSurface *surface = gtk_native_get_surface(gtk_widget_get_native(widget));
+    self->context = gdk_surface_create_gl_context(surface, &error);
+    if (!self->context || !gdk_gl_context_realize(self->context, &error)) {
+        g_warning("no OpenGL: %s", error->message);
+        g_clear_object(&self->context);
         return;
-    bool gles = gdk_gl_context_get_use_es(gtk_gl_area_get_context(GTK_GL_AREA(self)));
-    GLuint vertex = compile(GL_VERTEX_SHADER, vertex_source, gles);
-    GLuint fragment = compile(GL_FRAGMENT_SHADER, fragment_source, gles);
-    self->program = glCreateProgram();
-    glAttachShader(self->program, vertex);
-    glAttachShader(self->program, fragment);
-    glLinkProgram(self->program);
-    glDeleteShader(vertex);
-    glDeleteShader(fragment);
-    glGenVertexArrays(1, &self->vertex_array);
-    glGenTextures(1, &self->texture);
-    self->texture_width = self->texture_height = 0;
-    self->all_dirty = true;
+    }
+    gdk_gl_context_make_current(self->context);
+    self->picture = gl_picture_new(gdk_gl_context_get_use_es(self->context));
+    glGenFramebuffers(1, &self->framebuffer);
+    damage_add_all(&self->damage);
 }
 
 static void presenter_unrealize(GtkWidget *widget)
 {
     VitrineGLPresenter *self = VITRINE_GL_PRESENTER(widget);
-    gtk_gl_area_make_current(GTK_GL_AREA(self));
-    if (!gtk_gl_area_get_error(GTK_GL_AREA(self))) {
-        glDeleteProgram(self->program);
-        glDeleteVertexArrays(1, &self->vertex_array);
-        glDeleteTextures(1, &self->texture);
+    if (self->context) {
+        gdk_gl_context_make_current(self->context);
+        g_clear_object(&self->shown);
+        for (guint i = 0; i < self->spare->len; i++)
+            glDeleteTextures(1, &g_array_index(self->spare, Target, i).texture);
+        g_array_set_size(self->spare, 0);
+        glDeleteFramebuffers(1, &self->framebuffer);
+        g_clear_pointer(&self->picture, gl_picture_free);
+        gdk_gl_context_clear_current();
+        g_clear_object(&self->context);
     }
     GTK_WIDGET_CLASS(vitrine_gl_presenter_parent_class)->unrealize(widget);
 }
 
-static void presenter_upload(VitrineGLPresenter *self, const uint8_t *pixels, unsigned stride,
-                             unsigned width, unsigned height)
-{
-    glBindTexture(GL_TEXTURE_2D, self->texture);
-    if (self->texture_width != width || self->texture_height != height) {
-        glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, (GLsizei)width, (GLsizei)height, 0, GL_RGBA,
-                     GL_UNSIGNED_BYTE, NULL);
-        glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE);
-        glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE);
-        self->texture_width = width;
-        self->texture_height = height;
-        self->all_dirty = true;
-    }
-    VitrineRect rect =
-        self->all_dirty ? (VitrineRect){ 0, 0, (int)width, (int)height } : self->dirty;
-    if (rect.width > 0) {
-        glPixelStorei(GL_UNPACK_ALIGNMENT, 4);
-        glPixelStorei(GL_UNPACK_ROW_LENGTH, (GLint)(stride / 4));
-        glTexSubImage2D(GL_TEXTURE_2D, 0, rect.x, rect.y, rect.width, rect.height, GL_RGBA,
-                        GL_UNSIGNED_BYTE, pixels + (size_t)rect.y * stride + (size_t)rect.x * 4);
-        glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
-    }
-    self->all_dirty = false;
-    self->dirty = (VitrineRect){ 0 };
-}
-
-static gboolean presenter_render(GtkGLArea *area, GdkGLContext *context)
-{
-    VitrineGLPresenter *self = VITRINE_GL_PRESENTER(area);
-    unsigned width = vitrine_frame_get_width(self->frame),
-             height = vitrine_frame_get_height(self->frame), stride;
-    const uint8_t *pixels = vitrine_frame_get_pixels(self->frame, &stride);
-    GtkWidget *widget = GTK_WIDGET(area);
-    glClearColor(0, 0, 0, 1);
-    glClear(GL_COLOR_BUFFER_BIT);
-    if (!pixels)
-        return TRUE;
-    DisplayGeometry g;
-    double scale = gtk_widget_get_scale_factor(widget); /* what a GtkGLArea's buffer has */
-    display_geometry_fit(width, height, gtk_widget_get_width(widget), gtk_widget_get_height(widget),
-                         scale, &g);
-    presenter_upload(self, pixels, stride, width, height);
-    GLint filter = g.nearest ? GL_NEAREST : GL_LINEAR;
-    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, filter);
-    glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, filter);
-    double bottom = gtk_widget_get_height(widget) - g.y - g.height;
-    GLint viewport[4];
-    glGetIntegerv(GL_VIEWPORT, viewport);
-    glViewport((GLint)(g.x * scale), (GLint)(bottom * scale), (GLsizei)(g.width * scale),
-               (GLsizei)(g.height * scale));
-    glUseProgram(self->program);
-    glBindVertexArray(self->vertex_array);
-    glDrawArrays(GL_TRIANGLE_STRIP, 0, 4);
-    glBindVertexArray(0);
-    glUseProgram(0);
-    glViewport(viewport[0], viewport[1], viewport[2], viewport[3]);
-    return TRUE;
-}
-
 static void on_resized(VitrineFrame *frame, VitrineGLPresenter *self)
 {
-    self->all_dirty = true;
-    gtk_gl_area_queue_render(GTK_GL_AREA(self));
+    damage_add_all(&self->damage);
+    gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
 static void on_damaged(VitrineFrame *frame, const VitrineRect *rect, VitrineGLPresenter *self)
 {
-    VitrineRect *dirty = &self->dirty;
-    if (dirty->width == 0) {
-        *dirty = *rect;
-    } else {
-        int right = MAX(dirty->x + dirty->width, rect->x + rect->width);
-        int bottom = MAX(dirty->y + dirty->height, rect->y + rect->height);
-        dirty->x = MIN(dirty->x, rect->x);
-        dirty->y = MIN(dirty->y, rect->y);
-        dirty->width = right - dirty->x;
-        dirty->height = bottom - dirty->y;
-    }
-    gtk_gl_area_queue_render(GTK_GL_AREA(self));
+    damage_add(&self->damage, rect);
+    gtk_widget_queue_draw(GTK_WIDGET(self));
 }
 
 static void vitrine_gl_presenter_dispose(GObject *object)
@@ -172,17 +176,24 @@ static void vitrine_gl_presenter_dispose(GObject *object)
     G_OBJECT_CLASS(vitrine_gl_presenter_parent_class)->dispose(object);
 }
 
+static void vitrine_gl_presenter_finalize(GObject *object)
+{
+    g_array_unref(VITRINE_GL_PRESENTER(object)->spare);
+    G_OBJECT_CLASS(vitrine_gl_presenter_parent_class)->finalize(object);
+}
+
 static void vitrine_gl_presenter_class_init(VitrineGLPresenterClass *klass)
 {
     G_OBJECT_CLASS(klass)->dispose = vitrine_gl_presenter_dispose;
+    G_OBJECT_CLASS(klass)->finalize = vitrine_gl_presenter_finalize;
     GTK_WIDGET_CLASS(klass)->realize = presenter_realize;
     GTK_WIDGET_CLASS(klass)->unrealize = presenter_unrealize;
-    GTK_GL_AREA_CLASS(klass)->render = presenter_render;
+    GTK_WIDGET_CLASS(klass)->snapshot = presenter_snapshot;
 }
 
 static void vitrine_gl_presenter_init(VitrineGLPresenter *self)
 {
-    gtk_gl_area_set_auto_render(GTK_GL_AREA(self), FALSE);
+    self->spare = g_array_new(FALSE, FALSE, sizeof(Target));
 }
 
 GtkWidget *vitrine_gl_presenter_new(VitrineFrame *frame)

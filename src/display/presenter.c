@@ -6,7 +6,7 @@
 #include <gmodule.h>
 #include <string.h>
 
-double presenter_scale(GtkWidget *widget)
+static double presenter_scale(GtkWidget *widget)
 {
     typedef double (*GetScale)(GdkSurface *);
     static gsize looked_up;
@@ -22,6 +22,22 @@ double presenter_scale(GtkWidget *widget)
     if (get_scale && native && gtk_native_get_surface(native))
         return get_scale(gtk_native_get_surface(native));
     return gtk_widget_get_scale_factor(widget);
+}
+
+void presenter_place(GtkWidget *widget, DisplayPlace *out)
+{
+    GtkNative *native = gtk_widget_get_native(widget);
+    *out = (DisplayPlace){ .width = gtk_widget_get_width(widget),
+                           .height = gtk_widget_get_height(widget),
+                           .scale = presenter_scale(widget) };
+    if (!native)
+        return;
+    double x, y, offset_x, offset_y; /* a window's shadow belongs to its surface */
+    gtk_native_get_surface_transform(native, &offset_x, &offset_y);
+    if (gtk_widget_translate_coordinates(widget, GTK_WIDGET(native), 0, 0, &x, &y)) {
+        out->x = x + offset_x;
+        out->y = y + offset_y;
+    }
 }
 
 static bool renderer_is_software(const char *name)

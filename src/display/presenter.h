@@ -7,6 +7,7 @@
  * Included by the display widget (screen.h). */
 
 #include "display/frame.h"
+#include "display/geometry.h"
 #include <gtk/gtk.h>
 
 G_BEGIN_DECLS
@@ -17,13 +18,13 @@ G_DECLARE_FINAL_TYPE(VitrineCairoPresenter, vitrine_cairo_presenter, VITRINE, CA
 GtkWidget *vitrine_cairo_presenter_new(VitrineFrame *frame);
 
 #define VITRINE_TYPE_GL_PRESENTER (vitrine_gl_presenter_get_type())
-G_DECLARE_FINAL_TYPE(VitrineGLPresenter, vitrine_gl_presenter, VITRINE, GL_PRESENTER, GtkGLArea)
+G_DECLARE_FINAL_TYPE(VitrineGLPresenter, vitrine_gl_presenter, VITRINE, GL_PRESENTER, GtkWidget)
 GtkWidget *vitrine_gl_presenter_new(VitrineFrame *frame);
 
 /* Whether @surface's display has a GPU worth using: OpenGL works and is not drawn by the processor.
  */
 bool presenter_wants_gl(GdkSurface *surface);
-/* Device pixels a logical unit, exact where GTK knows it (4.12), else whole. */
-double presenter_scale(GtkWidget *widget);
+/* Where @widget is on its surface; the scale is exact where GTK knows it (4.12), else whole. */
+void presenter_place(GtkWidget *widget, DisplayPlace *out);
 
 G_END_DECLS

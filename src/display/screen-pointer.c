@@ -13,10 +13,10 @@
 
 void screen_geometry(VitrineScreen *self, DisplayGeometry *out)
 {
-    GtkWidget *widget = GTK_WIDGET(self);
+    DisplayPlace place;
+    presenter_place(GTK_WIDGET(self), &place);
     display_geometry_fit(vitrine_frame_get_width(self->frame),
-                         vitrine_frame_get_height(self->frame), gtk_widget_get_width(widget),
-                         gtk_widget_get_height(widget), presenter_scale(widget), out);
+                         vitrine_frame_get_height(self->frame), &place, out);
 }
 
 /* Guest pixels a logical unit. */
