@@ -11,6 +11,7 @@
 #include "core/cpu/soft/branch.h"
 #include "core/cpu/soft/decode.h"
 #include "core/cpu/soft/soft-machine.h"
+#include "core/cpu/soft/translate.h"
 #include <sys/mman.h>
 
 #define ARENA_SIZE (UINT64_C(10) << 20)
@@ -28,6 +29,7 @@ typedef struct CodePage {
     uint64_t lines;    /* 64-byte lines that hold decoded bytes */
     SoftBlock *blocks; /* through page_next, or page_next2 for the second page of a block */
     unsigned stores;   /* that touched no code, since the last decode */
+    bool claimed;      /* counted in Ram.code; outlives the blocks until a store finds none */
 } CodePage;
 
 struct SoftCodeCache {
@@ -51,14 +53,21 @@ SoftCodeCache *soft_code_cache_new(void)
     return code;
 }
 
+/* Stores to the page are no longer this vCPU's business. */
+static void page_release(CodePage *page)
+{
+    if (page->claimed)
+        __atomic_fetch_sub(&page->ram->code[page->ram_page], 1, __ATOMIC_SEQ_CST);
+    page->claimed = false;
+}
+
 static void forget_pages(SoftCodeCache *code)
 {
     for (unsigned i = 0; i < PAGE_HASH_SIZE; i++) {
         while (code->page[i]) {
             CodePage *page = code->page[i];
             code->page[i] = page->next;
-            if (page->blocks)
-                __atomic_fetch_sub(&page->ram->code[page->ram_page], 1, __ATOMIC_SEQ_CST);
+            page_release(page);
             g_free(page);
         }
     }
@@ -83,7 +92,13 @@ void soft_code_cache_flush(SoftCpu *cpu)
     memset(cpu->jump, 0, sizeof cpu->jump);
     code->used = 0;
     code->generation++;
+    soft_translator_flush(cpu);
     cpu->break_block = true;
+}
+
+uint32_t soft_block_generation(SoftCpu *cpu)
+{
+    return cpu->code->generation;
 }
 
 static unsigned page_slot(uintptr_t host_page)
@@ -120,6 +135,22 @@ static void hash_remove(SoftCodeCache *code, SoftBlock *block)
         *at = block->hash_next;
 }
 
+SoftBlock *soft_block_of(SoftOp *first)
+{
+    return (SoftBlock *)((char *)first - offsetof(SoftBlock, ops));
+}
+
+void soft_block_retire(SoftCpu *cpu, SoftOp *first)
+{
+    SoftBlock *block = soft_block_of(first);
+    if (block->dead)
+        return;
+    soft_translation_kill(cpu, first);
+    block->dead = true;
+    block->ops[0].fn = soft_op_dead;
+    hash_remove(cpu->code, block);
+}
+
 static void page_drop(SoftCpu *cpu, CodePage *page)
 {
     SoftBlock *block = page->blocks;
@@ -127,25 +158,24 @@ static void page_drop(SoftCpu *cpu, CodePage *page)
         return;
     while (block) {
         bool is_first = (block->host & ~(uintptr_t)0xFFF) == page->host_page;
-        if (!block->dead) {
-            block->dead = true;
-            block->ops[0].fn = soft_op_dead;
-            hash_remove(cpu->code, block);
-        }
+        if (!block->dead)
+            soft_block_retire(cpu, block->ops);
         block = is_first ? block->page_next : block->page_next2;
     }
     page->blocks = NULL;
     page->lines = 0;
     page->stores = 0;
-    __atomic_fetch_sub(&page->ram->code[page->ram_page], 1, __ATOMIC_SEQ_CST);
     cpu->break_block = true;
 }
 
 void soft_code_cache_written(SoftCpu *cpu, uint64_t host_page, uint64_t lines, bool bulk)
 {
     CodePage *page = page_find(cpu->code, host_page);
-    if (!page || !page->blocks)
+    if (!page)
         return;
+    /* Code that is patched and run again keeps its page; data that follows code has it back. */
+    if (bulk || !page->blocks)
+        page_release(page);
     if (bulk || page->lines & lines || ++page->stores > PAGE_PATIENCE)
         page_drop(cpu, page);
 }
@@ -157,7 +187,7 @@ static CodePage *page_claim(SoftCpu *cpu, uintptr_t host_page, uint64_t phys)
 {
     SoftCodeCache *code = cpu->code;
     CodePage *page = page_find(code, host_page);
-    if (page && page->blocks)
+    if (page && page->claimed)
         return page;
     if (!page) {
         const SoftPhysPage *seen = soft_phys_page(cpu, phys);
@@ -173,6 +203,7 @@ static CodePage *page_claim(SoftCpu *cpu, uintptr_t host_page, uint64_t phys)
         for (unsigned i = 0; i < cpu->machine->n_vcpus; i++)
             if (cpu->machine->vcpu[i])
                 soft_mmu_protect_page(cpu->machine->vcpu[i], host_page);
+    page->claimed = true;
     soft_exclusive_end(cpu);
     return page;
 }
@@ -299,21 +330,6 @@ static SoftNext soft_op_check_crossing(SoftCpu *cpu, SoftOp *op)
     SOFT_NEXT(cpu, op);
 }
 
-static SoftBlock *block_of(SoftOp *first)
-{
-    return (SoftBlock *)((char *)first - offsetof(SoftBlock, ops));
-}
-
-void soft_block_retire(SoftCpu *cpu, SoftOp *first)
-{
-    SoftBlock *block = block_of(first);
-    if (block->dead)
-        return;
-    block->dead = true;
-    block->ops[0].fn = soft_op_dead;
-    hash_remove(cpu->code, block);
-}
-
 static void page_add(CodePage *page, SoftBlock *block, SoftBlock **link, unsigned first_byte,
                      unsigned length)
 {
@@ -326,7 +342,8 @@ static void page_add(CodePage *page, SoftBlock *block, SoftBlock **link, unsigne
 static SoftBlock *block_keep(SoftCpu *cpu, const Assembly *a)
 {
     SoftCodeCache *code = cpu->code;
-    unsigned extra = a->host2 != 0;
+    bool may_translate = cpu->translator && cpu->mode & SOFT_MODE_CODE64 && !a->host2;
+    unsigned extra = a->host2 || may_translate;
     uint64_t size = sizeof(SoftBlock) + (a->n_records + extra) * sizeof(SoftOp);
     if (code->used + size > ARENA_SIZE) {
         soft_code_cache_flush(cpu);
@@ -340,11 +357,11 @@ static SoftBlock *block_keep(SoftCpu *cpu, const Assembly *a)
     block->mode = cpu->mode;
     block->length = (uint16_t)a->length;
     block->n_records = (uint16_t)(a->n_records + extra);
-    if (extra) {
+    if (a->host2)
         block->ops[0] = (SoftOp){ .fn = soft_op_check_crossing, .imm = a->host2 };
-        SoftOp *op = &block->ops[0];
-        op->dst = op->src = op->base = op->index = SOFT_SLOT_ZERO;
-    }
+    else if (may_translate)
+        block->ops[0] =
+            (SoftOp){ .fn = soft_op_count, .imm = soft_translate_patience(cpu->translator) };
     memcpy(block->ops + extra, code->buffer, a->n_records * sizeof(SoftOp));
     SoftBlock **slot = &code->hash[block_slot(block->host, block->mode)];
     block->hash_next = *slot;

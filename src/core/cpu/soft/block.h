@@ -45,3 +45,6 @@ void soft_fuse(SoftOp *first, SoftOp *previous, SoftOp *op);
 void soft_block_retire(SoftCpu *cpu, SoftOp *first);
 /* Whether @op lies in the buffer of instructions that are used once: nothing may link to it. */
 bool soft_is_single(SoftCpu *cpu, const SoftOp *op);
+/* Its block; and how often all blocks have been forgotten: what was found before is void after. */
+SoftBlock *soft_block_of(SoftOp *first);
+uint32_t soft_block_generation(SoftCpu *cpu);

@@ -388,7 +388,7 @@ static bool decode_by_owner(SoftDecode *d)
     return owners[owner](d);
 }
 
-static SoftNext decode_too_long(SoftCpu *cpu, SoftOp *op)
+SoftNext soft_op_too_long(SoftCpu *cpu, SoftOp *op)
 {
     SOFT_AT(cpu, op);
     soft_fault_error(cpu, X86_GP, 0);
@@ -439,7 +439,7 @@ bool soft_decode_one(SoftDecode *d)
     if (d->overrun) {
         if (d->available < DECODE_MAX_LENGTH)
             return false;
-        decode_replace(d, decode_too_long);
+        decode_replace(d, soft_op_too_long);
     } else if (!valid) {
         decode_replace(d, soft_op_undefined);
     } else if (d->is_memory && d->op->base == SOFT_SLOT_RIP) {

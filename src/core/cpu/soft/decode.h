@@ -66,6 +66,8 @@ void soft_decode_finish_address(SoftDecode *d);
  * soft_op_undefined. Returns false when it needs more bytes than available (the caller gets the
  * next page or faults). */
 bool soft_decode_one(SoftDecode *d);
+/* An instruction of more than 15 bytes: #GP. */
+SoftHandler soft_op_too_long;
 
 /* The owners. Each is asked with prefixes, opcode and ModRM parsed. */
 /* (Integer opcodes: int.h.) */

@@ -5,6 +5,7 @@
 
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/soft-machine.h"
+#include "core/cpu/soft/translate.h"
 
 #define PTE_P UINT64_C(1)
 #define PTE_W UINT64_C(2)
@@ -90,6 +91,7 @@ static void tlb_flush_all(SoftCpu *cpu)
     mmu->generation++;
     memset(mmu->large, 0, sizeof mmu->large);
     mmu->huge = 0;
+    soft_jump_keys_forget(cpu, false);
 }
 
 /* Bits @shift of a large page that the walker found at @linear. */
@@ -147,6 +149,7 @@ void soft_tlb_flush(SoftCpu *cpu, bool keep_global)
         }
     }
     mmu->n_ifilled = 0;
+    soft_jump_keys_forget(cpu, true);
 }
 
 /* Drops the 2^@shift bytes around @linear, at least 4 MiB: that is every slot. */
@@ -162,6 +165,7 @@ static void tlb_flush_range(SoftCpu *cpu, uint64_t linear, unsigned shift)
     for (unsigned i = 0; i < SOFT_ITLB_SIZE; i++)
         if ((cpu->itlb[i].tag ^ linear) >> shift == 0)
             cpu->itlb[i].tag = 0;
+    soft_jump_keys_forget(cpu, false);
 }
 
 void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
@@ -175,6 +179,7 @@ void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
     SoftItlbEntry *fetch = &cpu->itlb[(page >> 12) & (SOFT_ITLB_SIZE - 1)];
     if ((fetch->tag & ~UINT64_C(0xFFF)) == page)
         fetch->tag = 0;
+    soft_jump_keys_forget_page(cpu, linear);
     /* The paging-structure caches go with any INVLPG (SDM vol. 3A §4.10.4.1), and of a large page
      * all its parts. */
     struct SoftMmu *mmu = cpu->mmu;

@@ -6,6 +6,7 @@
 
 #include "core/cpu/soft/block.h"
 #include "core/cpu/soft/memory.h"
+#include "core/cpu/soft/translate.h"
 
 #define BUDGET_UNLIMITED (INT64_MAX / 2)
 #define DR7_ENABLES 0xFFu
@@ -124,6 +125,7 @@ void soft_update_context(SoftCpu *cpu)
     cpu->tlb = cpu->tlb_table[context];
     if (G_UNLIKELY(cpu->cpl == 3 && cpu->cr0 & CR0_AM && cpu->rflags & RFLAGS_AC))
         cpu->tlb = cpu->tlb_unaligned; /* never hits: every access is checked */
+    soft_jump_keys_update(cpu);
 }
 
 void soft_update_mode(SoftCpu *cpu)

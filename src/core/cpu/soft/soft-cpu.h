@@ -186,7 +186,11 @@ struct SoftCpu {
     uint32_t mode;        /* SOFT_MODE_* */
     uint8_t cpl, context; /* current privilege; SOFT_CONTEXT_* */
     bool break_block;     /* a store changed the running block, or attention is wanted at once */
+    bool called_out;      /* translated code: the handler that was called went on */
     SoftOp *op;           /* SOFT_AT: the instruction being executed, for faults */
+    uint64_t jump_key[2]; /* translate.h: any page, global pages */
+    struct TranslateJump *jump_table; /* borrowed from the translator */
+    uint64_t branch_target;           /* translated code's own */
     SoftSegment seg[CPU_N_SEGMENTS];
     uint64_t held_base[CPU_N_SEGMENTS]; /* in 64-bit mode: base of ES, CS, SS, DS as loaded, while
                                            .base is 0; else 0 */
@@ -247,8 +251,9 @@ struct SoftCpu {
         *port_view;      /* owned references; exchanged by the machine in exclusive sections */
     uint64_t phys_mask;  /* without bit 20 while A20 is closed */
     SoftCodeCache *code; /* owned: block.c */
-    SoftJump jump[SOFT_JUMP_SIZE]; /* block.h */
-    uint8_t watch_any;             /* DR7 has data breakpoints enabled */
+    struct SoftTranslator *translator; /* owned, or NULL: translate.h */
+    SoftJump jump[SOFT_JUMP_SIZE];     /* block.h */
+    uint8_t watch_any;                 /* DR7 has data breakpoints enabled */
 
     uint64_t retired_base; /* retired = retired_base + (budget_start - budget) */
     int64_t budget_start;

@@ -6,6 +6,7 @@
 #include "core/cpu/soft/fp.h"
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/soft-machine.h"
+#include "core/cpu/soft/translate.h"
 #include <gio/gio.h>
 
 static void each_cpu_new_view(SoftMachine *machine, FlatView *view, bool ports)
@@ -79,6 +80,7 @@ static bool soft_vcpu_init(Vcpu *vcpu, GError **error)
                     "Not enough memory for the code cache of virtual CPU %u", vcpu->id);
         return false;
     }
+    cpu->translator = soft_translator_new(cpu);
     g_rec_mutex_lock(board->lock);
     cpu->view = flat_view_ref(address_space_view(board->memory));
     cpu->port_view = flat_view_ref(address_space_view(board->ports));
@@ -94,6 +96,7 @@ static void soft_vcpu_clear(Vcpu *vcpu)
     if (cpu->machine)
         cpu->machine->vcpu[vcpu->id] = NULL;
     soft_code_cache_free(cpu);
+    soft_translator_free(cpu);
     if (cpu->mmu)
         soft_mmu_clear(cpu);
     g_clear_pointer(&cpu->view, flat_view_unref);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* What the translator's files share: the code area (translate.c) and the translation of one block
+ * (translate-block.c, translate-insn.c). */
+
+#include "core/cpu/soft/decode.h"
+#include "core/cpu/soft/emit.h"
+#include "core/cpu/soft/translate.h"
+
+/* A direct branch out of translated code. It jumps to its own stub until the target is known. */
+typedef struct {
+    uint8_t *rel32; /* of the jump, where it is written */
+    uint8_t *key;   /* other page: the 8 bytes of the key that must hold, else NULL */
+    int32_t disp;   /* target RIP minus the RIP of the block's start */
+    bool global;    /* the key is that of global pages */
+} TranslateSite;
+
+/* Where an indirect branch to a linear address went last. */
+#define TRANSLATE_JUMP_BITS 12
+typedef struct TranslateJump {
+    uint64_t linear, key;
+    const uint8_t *code; /* NULL: empty */
+    uint64_t unused;
+} TranslateJump;
+G_STATIC_ASSERT(sizeof(TranslateJump) == 32);
+
+/* Distances of the stubs from the start of the area. */
+typedef struct {
+    const uint8_t *call_out;       /* R14 = record; returns behind the call, or leaves for good */
+    const uint8_t *leave;          /* to the run loop; RIP is set */
+    const uint8_t *leave_dead;     /* the same, of a block that has died */
+    const uint8_t *leave_record;   /* RAX = record: the interpreter goes on there */
+    const uint8_t *leave_site;     /* RAX = TranslateSite: find its target */
+    const uint8_t *leave_indirect; /* RIP is set: find the block */
+} TranslateStubs;
+
+struct SoftTranslator {
+    uint8_t *write; /* the area as it is written … */
+    uint8_t *run;   /* … and as it runs */
+    size_t first;   /* bytes of stubs */
+    size_t used;
+    unsigned patience;
+    unsigned generation[2];    /* of jump keys: any, global */
+    uint64_t target_pages[64]; /* filter of linear pages that keys vouch for */
+    uintptr_t (*enter)(SoftCpu *cpu, const uint8_t *code);
+    TranslateStubs stub; /* in the writable mapping */
+    TranslateJump jump[1 << TRANSLATE_JUMP_BITS];
+    uint8_t *records; /* of call-outs and sites; same life as the code */
+    size_t records_used;
+};
+
+#define TRANSLATE_AREA (UINT64_C(16) << 20)
+#define TRANSLATE_RECORDS (UINT64_C(8) << 20)
+
+/* Host register of a guest register in translated code, or HOST_NONE: it stays in SoftCpu. Scratch:
+ * RAX, R13, R14. R15 is the state pointer. */
+extern const uint8_t translate_home[16];
+#define TRANSLATE_STATE HOST_R15
+/* Field of SoftCpu as an operand. R15 points behind the general registers, so that all of the hot
+ * state is within 127 bytes. */
+#define TRANSLATE_BIAS offsetof(SoftCpu, gpr[16])
+#define TRANSLATE_FIELD(field)                                                                     \
+    EMIT_MEM(TRANSLATE_STATE, (int32_t)(offsetof(SoftCpu, field) - TRANSLATE_BIAS))
+
+/* Translates the block that begins with @first; the code to enter, in the running mapping, or NULL
+ * when the area is full. */
+const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first);
+/* Memory for records; NULL when full. */
+void *translate_allocate(SoftTranslator *translator, size_t size);
+static inline const uint8_t *translate_running(const SoftTranslator *translator,
+                                               const uint8_t *written)
+{
+    return translator->run + (written - translator->write);
+}

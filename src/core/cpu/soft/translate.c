@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* The code area, the way in and out of it, and the links between translated blocks. */
+
+#include "core/cpu/soft/block.h"
+#include "core/cpu/soft/translate-private.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* How often a block is interpreted first. Translating costs about as much as interpreting the block
+ * this many times. */
+#define TRANSLATE_PATIENCE 24
+
+/* What enter() returns: a record to go on with, or one of these in its low bits. */
+enum { OUT_LEAVE = 0, OUT_INDIRECT = 1, OUT_SITE = 2, OUT_MASK = 3 };
+
+const uint8_t translate_home[16] = {
+    [0] = HOST_R9,   [1] = HOST_RCX,  [2] = HOST_RDX,   [3] = HOST_RBX,
+    [4] = HOST_R10,  [5] = HOST_RBP,  [6] = HOST_RSI,   [7] = HOST_RDI,
+    [8] = HOST_R8,   [9] = HOST_NONE, [10] = HOST_NONE, [11] = HOST_NONE,
+    [12] = HOST_R12, [13] = HOST_R11, [14] = HOST_NONE, [15] = HOST_NONE,
+};
+
+static void emit_registers(Emit *e, bool store)
+{
+    for (unsigned n = 0; n < 16; n++)
+        if (translate_home[n] != HOST_NONE)
+            emit_rm(e, (EmitInsn){ .opcode = store ? 0x89 : 0x8B, .wide = true }, translate_home[n],
+                    TRANSLATE_FIELD(gpr[n]));
+}
+
+static const uint8_t saved_registers[] = { HOST_RBX, HOST_RBP, HOST_R12,
+                                           HOST_R13, HOST_R14, HOST_R15 };
+
+static void emit_push(Emit *e, unsigned reg, bool pop)
+{
+    if (reg >= 8)
+        emit8(e, 0x41);
+    emit8(e, (pop ? 0x58 : 0x50) | (reg & 7));
+}
+
+/* RSP += @count. */
+static void emit_stack_adjust(Emit *e, int count)
+{
+    emit_lea64(e, HOST_RSP, EMIT_MEM(HOST_RSP, count));
+}
+
+static void emit_enter(Emit *e)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(saved_registers); i++)
+        emit_push(e, saved_registers[i], false);
+    emit_stack_adjust(e, -8); /* aligned where code runs */
+    emit_lea64(e, TRANSLATE_STATE, EMIT_MEM(HOST_RDI, TRANSLATE_BIAS));
+    emit_mov_rr(e, HOST_RAX, HOST_RSI);
+    emit_registers(e, false);
+    emit_rr(e, (EmitInsn){ .opcode = 0xFF }, 4, HOST_RAX); /* JMP RAX */
+}
+
+/* RAX is the result; guest registers have been stored. */
+static void emit_return(Emit *e)
+{
+    emit_stack_adjust(e, 8);
+    for (unsigned i = G_N_ELEMENTS(saved_registers); i-- > 0;)
+        emit_push(e, saved_registers[i], true);
+    emit8(e, 0xC3);
+}
+
+static const uint8_t *emit_leave(Emit *e, unsigned out)
+{
+    const uint8_t *at = e->at;
+    if (out == OUT_SITE) {
+        emit_rr(e, (EmitInsn){ .opcode = 0x83, .wide = true }, 1, HOST_RAX); /* OR RAX, … */
+        emit8(e, out);
+    } else {
+        emit_constant(e, HOST_RAX, out);
+    }
+    emit_registers(e, true);
+    emit_return(e);
+    return at;
+}
+
+static const uint8_t *emit_leave_record(Emit *e)
+{
+    const uint8_t *at = e->at;
+    emit_registers(e, true);
+    emit_return(e);
+    return at;
+}
+
+/* Calls the handler of the record in R14. The record behind it (soft_op_called_out) notes that the
+ * handler went on; one that did not has set RIP, and so has soft_finish() when the block must be
+ * left after this instruction. */
+static const uint8_t *emit_call_out(Emit *e)
+{
+    const uint8_t *at = e->at;
+    emit_stack_adjust(e, -8);
+    emit_registers(e, true);
+    emit_rm(e, (EmitInsn){ .opcode = 0xC6 }, 0, TRANSLATE_FIELD(called_out)); /* MOV byte, 0 */
+    emit8(e, 0);
+    emit_lea64(e, HOST_RDI, EMIT_MEM(TRANSLATE_STATE, -(int32_t)TRANSLATE_BIAS));
+    emit_mov_rr(e, HOST_RSI, HOST_R14);
+    emit_rm(e, (EmitInsn){ .opcode = 0xFF }, 2, EMIT_MEM(HOST_R14, offsetof(SoftOp, fn)));
+    emit_rm(e, (EmitInsn){ .opcode = 0x80 }, 7, TRANSLATE_FIELD(called_out)); /* CMP byte, 0 */
+    emit8(e, 0);
+    uint8_t *gone = emit_jcc(e, 4);
+    emit_rm(e, (EmitInsn){ .opcode = 0x80 }, 7, TRANSLATE_FIELD(break_block));
+    emit8(e, 0);
+    uint8_t *broken = emit_jcc(e, 5);
+    emit_registers(e, false);
+    emit_stack_adjust(e, 8);
+    emit8(e, 0xC3);
+    emit_patch(broken, e->at);
+    emit_lea64(e, HOST_RDI, EMIT_MEM(TRANSLATE_STATE, -(int32_t)TRANSLATE_BIAS));
+    emit_mov_rr(e, HOST_RSI, HOST_R14);
+    emit_constant(e, HOST_RAX, (uintptr_t)soft_finish);
+    emit_rr(e, (EmitInsn){ .opcode = 0xFF }, 2, HOST_RAX);
+    emit_patch(gone, e->at);
+    emit_stack_adjust(e, 16); /* the return address too */
+    emit_constant(e, HOST_RAX, OUT_LEAVE);
+    emit_return(e);
+    return at;
+}
+
+static void emit_stubs(SoftTranslator *translator)
+{
+    Emit e = { translator->write };
+    const uint8_t *enter = e.at;
+    emit_enter(&e);
+    TranslateStubs *stub = &translator->stub;
+    stub->leave = emit_leave(&e, OUT_LEAVE);
+    stub->leave_dead = stub->leave;
+    stub->leave_indirect = emit_leave(&e, OUT_INDIRECT);
+    stub->leave_site = emit_leave(&e, OUT_SITE);
+    stub->leave_record = emit_leave_record(&e);
+    stub->call_out = emit_call_out(&e);
+    translator->first = translator->used = (size_t)(e.at - translator->write + 63) & ~(size_t)63;
+    const uint8_t *running = translate_running(translator, enter);
+    memcpy(&translator->enter, &running, sizeof running);
+}
+
+/* The code is written through one mapping and run through another, so no page is ever both. */
+static bool map_area(SoftTranslator *translator)
+{
+    int fd = memfd_create("vitrine-translated", MFD_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool ok = ftruncate(fd, TRANSLATE_AREA) == 0;
+    /* One reservation, so that code reaches its records by a 32-bit distance. */
+    size_t whole = TRANSLATE_AREA + TRANSLATE_RECORDS;
+    uint8_t *run = mmap(NULL, whole, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    translator->write = mmap(NULL, TRANSLATE_AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ok = ok && run != MAP_FAILED && translator->write != MAP_FAILED &&
+         mmap(run, TRANSLATE_AREA, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == run;
+    close(fd);
+    translator->run = run;
+    translator->records = run + TRANSLATE_AREA;
+    return ok;
+}
+
+static void unmap_area(SoftTranslator *translator)
+{
+    if (translator->run != MAP_FAILED && translator->run)
+        munmap(translator->run, TRANSLATE_AREA + TRANSLATE_RECORDS);
+    if (translator->write != MAP_FAILED && translator->write)
+        munmap(translator->write, TRANSLATE_AREA);
+}
+
+SoftTranslator *soft_translator_new(SoftCpu *cpu)
+{
+#if defined(SOFT_CPU_LOOP) || !defined(__x86_64__)
+    return NULL;
+#else
+    const char *wish = g_getenv("VITRINE_TRANSLATOR");
+    if (g_strcmp0(wish, "never") == 0)
+        return NULL;
+    SoftTranslator *translator = g_new0(SoftTranslator, 1);
+    if (!map_area(translator)) {
+        unmap_area(translator);
+        g_free(translator);
+        return NULL;
+    }
+    translator->patience = g_strcmp0(wish, "always") == 0 ? 1 : TRANSLATE_PATIENCE;
+    emit_stubs(translator);
+    cpu->jump_table = translator->jump;
+    return translator;
+#endif
+}
+
+void soft_translator_free(SoftCpu *cpu)
+{
+    if (!cpu->translator)
+        return;
+    unmap_area(cpu->translator);
+    g_clear_pointer(&cpu->translator, g_free);
+}
+
+unsigned soft_translate_patience(const SoftTranslator *translator)
+{
+    return translator->patience;
+}
+
+void *translate_allocate(SoftTranslator *translator, size_t size)
+{
+    if (translator->records_used + size > TRANSLATE_RECORDS)
+        return NULL;
+    void *memory = translator->records + translator->records_used;
+    translator->records_used += size;
+    memset(memory, 0, size);
+    return memory;
+}
+
+void soft_translator_flush(SoftCpu *cpu)
+{
+    SoftTranslator *translator = cpu->translator;
+    if (!translator)
+        return;
+    translator->used = translator->first;
+    translator->records_used = 0;
+    memset(translator->jump, 0, sizeof translator->jump);
+}
+
+/* Jump keys ----------------------------------------------------------------------------------- */
+
+void soft_jump_keys_update(SoftCpu *cpu)
+{
+    if (!cpu->translator)
+        return;
+    uint64_t place = cpu->mode | (cpu->cpl == 3 ? UINT64_C(1) << 16 : 0);
+    cpu->jump_key[0] = place | (uint64_t)cpu->translator->generation[0] << 32;
+    cpu->jump_key[1] = place | (uint64_t)cpu->translator->generation[1] << 32 | 1u << 17;
+}
+
+void soft_jump_keys_forget(SoftCpu *cpu, bool keep_global)
+{
+    SoftTranslator *translator = cpu->translator;
+    if (!translator)
+        return;
+    translator->generation[0]++;
+    if (!keep_global) {
+        translator->generation[1]++;
+        memset(translator->target_pages, 0, sizeof translator->target_pages);
+    }
+    soft_jump_keys_update(cpu);
+}
+
+static uint64_t *page_filter(SoftTranslator *translator, uint64_t linear, uint64_t *out_bit)
+{
+    uint64_t page = linear >> 12;
+    *out_bit = UINT64_C(1) << (page & 63);
+    return &translator->target_pages[(page >> 6) & 63];
+}
+
+void soft_jump_keys_forget_page(SoftCpu *cpu, uint64_t linear)
+{
+    uint64_t bit;
+    if (cpu->translator && *page_filter(cpu->translator, linear, &bit) & bit)
+        soft_jump_keys_forget(cpu, false);
+}
+
+/* The key under which the page at @linear, the current one, may be jumped to. */
+static uint64_t key_for(SoftCpu *cpu, uint64_t linear, bool *out_global)
+{
+    uint64_t bit, *filter = page_filter(cpu->translator, linear, &bit);
+    *filter |= bit;
+    const SoftItlbEntry *entry = &cpu->itlb[(linear >> 12) & (SOFT_ITLB_SIZE - 1)];
+    *out_global = entry->info & SOFT_TLB_GLOBAL;
+    return cpu->jump_key[*out_global];
+}
+
+/* Running ------------------------------------------------------------------------------------- */
+
+static SoftNext soft_op_translated(SoftCpu *cpu, SoftOp *op);
+
+static const uint8_t *code_of(const SoftOp *first)
+{
+    return first->fn == soft_op_translated ? first->pointer : NULL;
+}
+
+void soft_translation_kill(SoftCpu *cpu, SoftOp *first)
+{
+    SoftTranslator *translator = cpu->translator;
+    const uint8_t *code = code_of(first);
+    if (!code)
+        return;
+    Emit e = { translator->write + (code - translator->run) };
+    emit_jump_to(&e, translator->stub.leave_dead);
+}
+
+static void link_site(SoftCpu *cpu, TranslateSite *site, const uint8_t *code)
+{
+    SoftTranslator *translator = cpu->translator;
+    if (site->key) {
+        bool global;
+        uint64_t key = key_for(cpu, cpu->rip, &global);
+        if (global != site->global)
+            return;
+        memcpy(site->key, &key, sizeof key);
+    }
+    emit_patch(site->rel32, translator->write + (code - translator->run));
+}
+
+static void link_indirect(SoftCpu *cpu, const uint8_t *code)
+{
+    uint64_t linear = cpu->rip;
+    bool global;
+    TranslateJump *jump =
+        &cpu->translator
+             ->jump[(linear ^ linear >> TRANSLATE_JUMP_BITS) & ((1 << TRANSLATE_JUMP_BITS) - 1)];
+    jump->linear = linear;
+    jump->key = key_for(cpu, linear, &global);
+    jump->code = code;
+}
+
+/* The next record to run after leaving translated code with @out, or NULL. */
+static SoftOp *find_next(SoftCpu *cpu, uintptr_t out)
+{
+    uint32_t generation = soft_block_generation(cpu);
+    SoftOp *next = soft_block_next(cpu);
+    const uint8_t *code = next ? code_of(next) : NULL;
+    if (!code || generation != soft_block_generation(cpu) || cpu->shadow)
+        return next;
+    if ((out & OUT_MASK) == OUT_SITE)
+        link_site(cpu, (TranslateSite *)(out & ~(uintptr_t)OUT_MASK), code);
+    else
+        link_indirect(cpu, code);
+    return next;
+}
+
+static SoftNext soft_op_translated(SoftCpu *cpu, SoftOp *op)
+{
+    SoftTranslator *translator = cpu->translator;
+    const uint8_t *code = op->pointer;
+    for (;;) {
+        uintptr_t out = translator->enter(cpu, code);
+        if (out == OUT_LEAVE)
+            SOFT_LEAVE(cpu);
+        SoftOp *next = (SoftOp *)out;
+        if (out & OUT_MASK) {
+            next = find_next(cpu, out);
+            if (!next)
+                SOFT_LEAVE(cpu);
+            code = code_of(next);
+            if (code)
+                continue;
+        }
+        SOFT_NEXT_AT(cpu, next);
+    }
+}
+
+static G_GNUC_NO_INLINE bool translate_now(SoftCpu *cpu, SoftOp *first)
+{
+    const uint8_t *code = translate_block(cpu, first);
+    if (!code) { /* the area is full */
+        soft_code_cache_flush(cpu);
+        return false;
+    }
+    first->pointer = (void *)code;
+    first->fn = soft_op_translated;
+    return true;
+}
+
+SoftNext soft_op_count(SoftCpu *cpu, SoftOp *op)
+{
+    if (G_LIKELY(--op->imm))
+        SOFT_NEXT(cpu, op);
+    if (!translate_now(cpu, op))
+        SOFT_LEAVE(cpu);
+    return soft_op_translated(cpu, op);
+}
