@@ -62,6 +62,28 @@ int client_add_disc_drive(const char *bundle, GError **error)
     return add_drive(bundle, DRIVE_CDROM, "", error);
 }
 
+bool client_set_disc(const char *bundle, unsigned number, const char *path, GError **error)
+{
+    g_return_val_if_fail(number < DEFINITION_MAX_DRIVES, false);
+    g_autoptr(Definition) definition = bundle_load(bundle, error);
+    g_autoptr(Medium) medium = path[0] && definition ? medium_identify(path, error) : NULL;
+    if (!definition || (path[0] && !medium))
+        return false;
+    if (definition->drive[number].type != DRIVE_CDROM) {
+        g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, _("The machine has no disc drive %u"),
+                    number);
+        return false;
+    }
+    if (medium && medium->kind != MEDIUM_DISC) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    _("“%s” is a disk image, not a disc. Choose an ISO"), path);
+        return false;
+    }
+    g_free(definition->drive[number].path);
+    definition->drive[number].path = g_strdup(path);
+    return bundle_save(bundle, definition, error);
+}
+
 static bool check_off(const char *bundle, GError **error)
 {
     g_autoptr(ClientMachine) machine = client_open_machine(bundle);

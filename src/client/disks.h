@@ -14,6 +14,8 @@ bool client_create_disk(const char *path, uint64_t size_bytes, GError **error);
 int client_add_new_disk(const char *bundle, uint64_t size_bytes, GError **error);
 int client_add_disk_image(const char *bundle, const char *path, GError **error);
 int client_add_disc_drive(const char *bundle, GError **error);
+/* Puts a disc into drive @number of a machine that is off, or takes it out: @path empty. */
+bool client_set_disc(const char *bundle, unsigned number, const char *path, GError **error);
 /* Takes drive @number out of the definition. @trash_file: and moves its image, if that is in the
  * bundle, to the Trash; APP_ERROR_WRONG_STATE while the machine runs. */
 bool client_remove_drive(const char *bundle, unsigned number, bool trash_file, GError **error);

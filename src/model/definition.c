@@ -341,27 +341,24 @@ bool definition_save(Definition *definition, const char *path, GError **error)
     return file_replace(path, text, strlen(text), 0644, error);
 }
 
-bool definition_set(Definition *definition, const char *name, const char *value, GError **error)
+/* "memory", "drive-1.path". */
+static const SchemaKey *schema_find(const char *name, const SchemaGroup **out_group)
 {
     const char *dot = strchr(name, '.');
     g_autofree char *group_name = dot ? g_strndup(name, dot - name) : g_strdup("machine");
     const char *key_name = dot ? dot + 1 : name;
+    for (unsigned g = 0; g < G_N_ELEMENTS(schema); g++)
+        for (unsigned k = 0; k < schema[g].n_keys; k++)
+            if (strcmp(schema[g].name, group_name) == 0 &&
+                strcmp(schema[g].keys[k].name, key_name) == 0) {
+                *out_group = &schema[g];
+                return &schema[g].keys[k];
+            }
+    return NULL;
+}
 
-    for (unsigned g = 0; g < G_N_ELEMENTS(schema); g++) {
-        if (strcmp(schema[g].name, group_name) != 0)
-            continue;
-        for (unsigned k = 0; k < schema[g].n_keys; k++) {
-            const SchemaKey *key = &schema[g].keys[k];
-            if (strcmp(key->name, key_name) != 0)
-                continue;
-            if (key_store(key, schema_field(definition, &schema[g], key), value))
-                return true;
-            g_autofree char *expected = key_describe(key);
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s cannot be “%s”; expected %s", name,
-                        value, expected);
-            return false;
-        }
-    }
+static bool refuse_key(const char *name, GError **error)
+{
     g_autoptr(GString) known = g_string_new(NULL);
     for (unsigned k = 0; k < G_N_ELEMENTS(machine_keys); k++)
         g_string_append_printf(known, "%s, ", machine_keys[k].name);
@@ -370,6 +367,29 @@ bool definition_set(Definition *definition, const char *name, const char *value,
                 "drive-N.read-only (N 0 to %d), linux.kernel, linux.initrd, linux.command-line",
                 name, known->str, DEFINITION_MAX_DRIVES - 1);
     return false;
+}
+
+bool definition_set(Definition *definition, const char *name, const char *value, GError **error)
+{
+    const SchemaGroup *group = NULL;
+    const SchemaKey *key = schema_find(name, &group);
+    if (!key)
+        return refuse_key(name, error);
+    if (key_store(key, schema_field(definition, group, key), value))
+        return true;
+    g_autofree char *expected = key_describe(key);
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s cannot be “%s”; expected %s", name, value,
+                expected);
+    return false;
+}
+
+char *definition_dup_value(const Definition *definition, const char *name)
+{
+    const SchemaGroup *group = NULL;
+    const SchemaKey *key = schema_find(name, &group);
+    if (!key || (group->keys == drive_keys && !group_in_use(definition, group)))
+        return NULL;
+    return key_dup_text(key, schema_field(definition, group, key));
 }
 
 char **definition_dup_values(const Definition *definition)

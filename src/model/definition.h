@@ -64,6 +64,8 @@ bool definition_set(Definition *definition, const char *key, const char *value, 
 /* Every key that the schema knows with its value now, as definition_set() would take it; drives
  * only where there is one. A new table of strings in file order: key, value, key, value, NULL. */
 char **definition_dup_values(const Definition *definition);
+/* One of them; NULL for an unknown key, and for one of a drive that is not there. */
+char *definition_dup_value(const Definition *definition, const char *key);
 
 /* The first drive of @type, or -1. */
 int definition_find_drive(const Definition *definition, DefinitionDriveType type);

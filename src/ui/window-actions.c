@@ -3,6 +3,7 @@
 
 /* What the buttons and menus do. */
 
+#include "ui/settings-window.h"
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
 
@@ -189,8 +190,16 @@ static void action_trash(GtkWidget *widget, const char *name, GVariant *paramete
     g_task_run_in_thread(task, trash_thread);
 }
 
+static void action_settings(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    VitrineMachine *machine = window_machine(VITRINE_WINDOW(widget));
+    if (machine)
+        settings_window_show(GTK_WINDOW(widget), machine);
+}
+
 void window_install_actions(GtkWidgetClass *klass)
 {
+    gtk_widget_class_install_action(klass, "machine.settings", NULL, action_settings);
     gtk_widget_class_install_action(klass, "win.new", NULL, action_new);
     gtk_widget_class_install_action(klass, "win.demo", NULL, action_demo);
     gtk_widget_class_install_action(klass, "win.back", NULL, action_back);
