@@ -33,6 +33,14 @@ static int chord_key_by_name(const char *name)
     return -1;
 }
 
+const char *release_chord_key_name(unsigned evdev)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(chord_keys); i++)
+        if (chord_keys[i].evdev == evdev)
+            return chord_keys[i].name;
+    return NULL;
+}
+
 static bool chord_parse_keys(ReleaseChord *chord, const char *text)
 {
     g_auto(GStrv) names = g_strsplit(text, "+", -1);

@@ -23,6 +23,8 @@ typedef struct {
 /* @text: key names joined by "+": left-, right- of ctrl, alt, shift, super; pause, scroll-lock,
  * menu, caps-lock. False, and the default chord, when it is not that. */
 bool release_chord_parse(ReleaseChord *chord, const char *text);
+/* The name of a key that a chord may have; NULL for any other. */
+const char *release_chord_key_name(unsigned evdev);
 /* For each key that goes to the guest. True when this one, a release, completes the chord. */
 bool release_chord_key(ReleaseChord *chord, unsigned evdev, bool down);
 /* Forgets what is held. */

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/application.h"
+#include "ui/preferences-window.h"
 #include "ui/window.h"
 #include <glib/gi18n.h>
 
@@ -50,6 +51,12 @@ static void action_about(GSimpleAction *action, GVariant *parameter, gpointer op
                           _("Virtual machines without setup"), NULL);
 }
 
+static void action_preferences(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+{
+    gtk_window_present(
+        GTK_WINDOW(vitrine_preferences_window_new(gtk_application_get_active_window(opaque))));
+}
+
 static void action_quit(GSimpleAction *action, GVariant *parameter, gpointer opaque)
 {
     g_application_quit(opaque); /* machines keep running */
@@ -58,12 +65,16 @@ static void action_quit(GSimpleAction *action, GVariant *parameter, gpointer opa
 static void application_startup(GApplication *app)
 {
     static const GActionEntry entries[] = { { .name = "about", .activate = action_about },
+                                            { .name = "preferences",
+                                              .activate = action_preferences },
                                             { .name = "quit", .activate = action_quit } };
     static const char *const quit[] = { "<Control>q", NULL };
+    static const char *const preferences[] = { "<Control>comma", NULL };
     G_APPLICATION_CLASS(vitrine_application_parent_class)->startup(app);
     g_action_map_add_action_entries(G_ACTION_MAP(app), entries, G_N_ELEMENTS(entries), app);
     gtk_window_set_default_icon_name(VITRINE_APP_ID);
     gtk_application_set_accels_for_action(GTK_APPLICATION(app), "app.quit", quit);
+    gtk_application_set_accels_for_action(GTK_APPLICATION(app), "app.preferences", preferences);
 }
 
 static void vitrine_application_dispose(GObject *object)
