@@ -210,6 +210,99 @@ static void rotation_makes_the_served_one_the_lowest(void **state)
     out(f, MASTER, 0xC0 | 7); /* set priority: back to normal */
 }
 
+/* 8259A, "The Special Fully Nest Mode". */
+static void special_nesting_lets_the_slave_in_twice(void **state)
+{
+    Fixture *f = *state;
+
+    pulse(f, 12);
+    assert_int_equal(pic_acknowledge(f->pic), 0x74);
+    pulse(f, 9);
+    assert_false(f->intr); /* the master serves the slave's input already */
+    init_pics(f, 0x11);
+    pulse(f, 12);
+    assert_int_equal(pic_acknowledge(f->pic), 0x74);
+    pulse(f, 14);
+    assert_false(f->intr);
+    pulse(f, 9);
+    assert_true(f->intr);
+    assert_int_equal(pic_acknowledge(f->pic), 0x71);
+}
+
+/* A second board that gets the first one's state must go on in the same way. */
+static void load_into_another(Fixture *f)
+{
+    const DeviceOps *ops = f->dev->ops;
+    g_autoptr(GByteArray) blob = g_byte_array_new();
+    size_t used = 0;
+
+    state_save(f->dev, ops->state, ops->state_version, blob);
+    device_free(f->dev);
+    f->intr = false;
+    f->dev = pic_new((IrqLine){ on_intr, &f->intr, 0 });
+    f->pic = (Pic *)f->dev;
+    device_reset(f->dev);
+    assert_true(
+        state_load(f->dev, ops->state, ops->state_version, blob->data, blob->len, &used, NULL));
+    device_update(f->dev);
+}
+
+static void a_loaded_pair_goes_on_in_the_mode_it_was_in(void **state)
+{
+    Fixture *f = *state;
+
+    init_pics(f, 0x11); /* special fully nested */
+    pulse(f, 12);
+    assert_int_equal(pic_acknowledge(f->pic), 0x74);
+    load_into_another(f);
+    pulse(f, 9);
+    assert_true(f->intr);
+    assert_int_equal(pic_acknowledge(f->pic), 0x71);
+
+    init_pics(f, 0x03);   /* automatic EOI */
+    out(f, MASTER, 0x80); /* rotating */
+    load_into_another(f);
+    pulse(f, 3);
+    assert_int_equal(pic_acknowledge(f->pic), 0x0B);
+    pulse(f, 3);
+    pulse(f, 4);
+    assert_int_equal(pic_acknowledge(f->pic), 0x0C); /* 3 went to the end of the row */
+    load_into_another(f);
+    pulse(f, 5);
+    assert_int_equal(pic_acknowledge(f->pic), 0x0D);
+
+    init_pics(f, 0x01);
+    pulse(f, 1);
+    pic_acknowledge(f->pic);
+    out(f, MASTER + 1, 0x02);
+    out(f, MASTER, 0x68); /* special mask */
+    load_into_another(f);
+    pulse(f, 5);
+    assert_true(f->intr);
+
+    out(f, MASTER, 0x0B); /* what a read of the command port gives: ISR */
+    load_into_another(f);
+    assert_int_equal(in(f, MASTER), 0x02);
+    out(f, MASTER, 0x0C); /* … a poll */
+    pulse(f, 0);
+    load_into_another(f);
+    assert_int_equal(in(f, MASTER), 0x80);
+
+    out(f, MASTER, 0x13); /* in the middle of the ICWs: a single one has no third */
+    out(f, MASTER + 1, 0x40);
+    load_into_another(f);
+    out(f, MASTER + 1, 0x01);
+    pulse(f, 0);
+    assert_int_equal(pic_acknowledge(f->pic), 0x40);
+    out(f, MASTER, 0x11);
+    out(f, MASTER + 1, 0x20);
+    load_into_another(f);
+    out(f, MASTER + 1, 0x04);
+    out(f, MASTER + 1, 0x01);
+    pulse(f, 0);
+    assert_int_equal(pic_acknowledge(f->pic), 0x20);
+}
+
 static void special_mask_lets_lower_ones_through(void **state)
 {
     Fixture *f = *state;
@@ -252,6 +345,8 @@ int main(void)
         TEST(auto_eoi_leaves_nothing_in_service),
         TEST(rotation_makes_the_served_one_the_lowest),
         TEST(special_mask_lets_lower_ones_through),
+        TEST(special_nesting_lets_the_slave_in_twice),
+        TEST(a_loaded_pair_goes_on_in_the_mode_it_was_in),
         TEST(poll_is_an_acknowledge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
