@@ -6,6 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In one step, so that a picture that is there stays whole. GLib's words name a file beside it. */
+static bool write_file(const char *path, const void *data, gsize length, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    if (g_file_set_contents(path, data, length, &local))
+        return true;
+    const char *why = strrchr(local->message, ':');
+    g_set_error(error, local->domain, local->code, "“%s” cannot be written%s", path,
+                why ? why : "");
+    return false;
+}
+
 bool verb_screenshot(int argc, char **argv, GError **error)
 {
     if (!verb_parse(&argc, &argv, NULL, 2, 2, error))
@@ -28,5 +40,5 @@ bool verb_screenshot(int argc, char **argv, GError **error)
     const void *data = g_bytes_get_data(png, &length);
     if (strcmp(argv[2], "-") == 0)
         return fd_write_all(STDOUT_FILENO, data, length, error);
-    return g_file_set_contents(argv[2], data, length, error);
+    return write_file(argv[2], data, length, error);
 }

@@ -183,9 +183,10 @@ bool typist_type_text(Typist *typist, const char *text, TypistDone done, gpointe
 static bool parse_chord(const char *chord, GArray *keys, GError **error)
 {
     g_auto(GStrv) names = g_strsplit_set(chord, "+-", -1);
-    if (chord[0] && !chord[1]) { /* one key, also "+" and "-" */
+    if (!chord[0] || !chord[1]) { /* one key, also "+" and "-"; or none, which has no name */
         g_strfreev(names);
-        names = g_strsplit(chord, "\n", -1);
+        names = g_new0(char *, 2);
+        names[0] = g_strdup(chord);
     }
     for (unsigned i = 0; names[i]; i++) {
         unsigned key = keymap_from_name(names[i]);

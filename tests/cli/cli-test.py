@@ -248,6 +248,9 @@ class Command(unittest.TestCase):
         self.assertIn("“bogus”", self.check(FAILED, "sendkey", "Box", "bogus").stderr)
         self.check(DONE, "click", "Box", "20", "20", "--button", "right")
         self.check(DONE, "wait", "Box", "--for", "text:click", "--timeout", "5")
+        self.assertIn("“”", self.check(FAILED, "sendkey", "Box", "").stderr)
+        for place in (["-5", "20"], ["20", "-5"], ["--", "-5", "20"], ["-5", "-5", "--button", "left"]):
+            self.assertIn("not a place", self.check(USAGE, "click", "Box", *place).stderr)
         self.assertIn("720×400", self.check(FAILED, "click", "Box", "9999", "0").stderr)
 
     def test_graphics_have_no_text_but_a_picture(self):
@@ -260,6 +263,11 @@ class Command(unittest.TestCase):
             data = file.read()
         self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
         self.assertEqual(struct.unpack(">II", data[16:24]), (720, 400))
+        for bad in ("/gone/s.png", "", self.folder):
+            where = self.folder + bad if bad.startswith("/gone") else bad
+            wrong = self.check(FAILED, "screenshot", "Box", where).stderr
+            self.assertIn(f"“{where}” cannot be written: ", wrong)
+        self.assertEqual([f for f in os.listdir(self.folder) if "XXX" in f or ".png." in f], [])
         piped = subprocess.run([VITRINECTL, "screenshot", "Box", "-"], env=self.env,
                                capture_output=True).stdout
         self.assertEqual(piped[:8], data[:8])
