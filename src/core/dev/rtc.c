@@ -288,16 +288,22 @@ static uint64_t rtc_next_event(const Rtc *rtc, uint64_t now)
     return MAX(next, now + NS / CRYSTAL_HZ);
 }
 
-static void rtc_update(Device *dev)
+/* An access looks at the clock once: a flag that came up between its read of register C and this
+ * would keep the line high, and a line that does not fall has no next edge. */
+static void rtc_update_at(Rtc *rtc, uint64_t now)
 {
-    Rtc *rtc = (Rtc *)dev;
-    uint64_t now = clock_now_ns(rtc->clock);
-
     rtc_catch_up(rtc, now);
     bool is_requested = rtc->cmos[RTC_C] & rtc->cmos[RTC_B] & C_ALL;
     if (!rtc->is_disconnected)
         irq_set(&rtc->irq8, is_requested);
     clock_timer_set(&rtc->timer, rtc_next_event(rtc, now));
+}
+
+static void rtc_update(Device *dev)
+{
+    Rtc *rtc = (Rtc *)dev;
+
+    rtc_update_at(rtc, clock_now_ns(rtc->clock));
 }
 
 static void on_rtc_timer(void *opaque)
@@ -348,7 +354,7 @@ static uint64_t rtc_read(Device *dev, uint64_t offset, unsigned size)
     rtc_catch_up(rtc, now);
     uint8_t value = rtc_read_cmos(rtc, rtc->index, now);
     if (rtc->index == RTC_C)
-        rtc_update(dev);
+        rtc_update_at(rtc, now);
     return value;
 }
 
@@ -392,7 +398,7 @@ static void rtc_write(Device *dev, uint64_t offset, unsigned size, uint64_t valu
     } else if (index != RTC_C && index != RTC_D) {
         rtc->cmos[index] = (uint8_t)value;
     }
-    rtc_update(dev);
+    rtc_update_at(rtc, now);
 }
 
 /* The board's side */

@@ -58,7 +58,7 @@ IrqLine board_line(Board *board, unsigned n)
     return (IrqLine){ board_set_line, board, n };
 }
 
-Board *board_new(void)
+static Board *board_new_with_clock(ClockKind kind)
 {
     Board *board = g_new0(Board, 1);
     Machine *machine = &board->machine;
@@ -66,10 +66,20 @@ Board *board_new(void)
     g_rec_mutex_init(&machine->lock);
     machine->memory = address_space_new("memory", UINT64_C(1) << 40);
     machine->ports = address_space_new("ports", 1 << 16);
-    machine->clock = clock_new(CLOCK_DETERMINISTIC, &machine->lock);
+    machine->clock = clock_new(kind, &machine->lock);
     clock_start(machine->clock);
     machine->pci = pci_bus_new(machine->memory, machine->ports, NULL, NULL, NULL);
     return board;
+}
+
+Board *board_new(void)
+{
+    return board_new_with_clock(CLOCK_DETERMINISTIC);
+}
+
+Board *board_new_real_time(void)
+{
+    return board_new_with_clock(CLOCK_REAL);
 }
 
 void board_free(Board *board)

@@ -25,6 +25,8 @@ typedef struct {
 } Board;
 
 Board *board_new(void);
+/* The same with a clock that runs by itself. */
+Board *board_new_real_time(void);
 void board_free(Board *board);
 IrqLine board_line(Board *board, unsigned n);
 /* Realizes and resets @dev as machine.c would. */
