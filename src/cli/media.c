@@ -60,7 +60,7 @@ static void on_progress(double fraction, gpointer cancellable)
 static char *make_file_disc(const ClientMachine *machine, int drive, GPtrArray *paths,
                             GError **error)
 {
-    g_autofree char *iso = client_file_disc_dup_path(machine->bundle, drive);
+    g_autofree char *iso = bundle_dup_file_disc(machine->bundle, drive);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     struct sigaction old, catch = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
     sigaction(SIGINT, &catch, &old);
@@ -73,7 +73,7 @@ static char *make_file_disc(const ClientMachine *machine, int drive, GPtrArray *
 static void forget_file_disc(const ClientMachine *machine, int drive, const char *old,
                              const char *now)
 {
-    g_autofree char *own = client_file_disc_dup_path(machine->bundle, drive);
+    g_autofree char *own = bundle_dup_file_disc(machine->bundle, drive);
     if (strcmp(old, own) == 0 && strcmp(now, own) != 0)
         g_unlink(own);
 }

@@ -194,9 +194,3 @@ gboolean client_file_disc_create(GPtrArray *paths, const char *output_iso, Clien
         g_unlink(part);
     return good;
 }
-
-char *client_file_disc_dup_path(const char *bundle, int drive)
-{
-    g_autofree char *name = g_strdup_printf("files-%d.iso", drive);
-    return g_build_filename(bundle, name, NULL);
-}

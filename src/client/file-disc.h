@@ -25,9 +25,6 @@
  * On failure returns FALSE, sets @error and leaves nothing behind: G_IO_ERROR_CANCELLED,
  * G_IO_ERROR_NO_SPACE (asked before a byte is written), APP_ERROR_INVALID when @paths is empty or
  * holds what cannot be on a disc, else G_IO_ERROR with the name of the file that cannot be read or
- * that changed while it was read. */
+ * that changed while it was read. A machine's own place for it is bundle_dup_file_disc(). */
 gboolean client_file_disc_create(GPtrArray *paths, const char *output_iso, ClientProgress progress,
                                  gpointer data, GCancellable *cancellable, GError **error);
-
-/* Where a machine keeps the disc of files of its drive @drive: in its @bundle, one a drive. */
-char *client_file_disc_dup_path(const char *bundle, int drive);

@@ -72,6 +72,18 @@ static void remove_traces(Engine *engine)
     g_rmdir(directory); /* not empty yet: the socket; engine_free() tries again */
 }
 
+/* Discs of files that are in no drive any more: the guest may have ejected them. */
+static void remove_unused_file_discs(Engine *engine)
+{
+    g_autoptr(Definition) definition = bundle_load(engine->bundle, NULL);
+    for (unsigned i = 0; definition && i < DEFINITION_MAX_DRIVES; i++) {
+        g_autofree char *disc = bundle_dup_file_disc(engine->bundle, i);
+        g_autofree char *in = bundle_dup_absolute(engine->bundle, definition->drive[i].path);
+        if (strcmp(in, disc) != 0)
+            g_unlink(disc);
+    }
+}
+
 /* --- Events of the machine --- */
 
 static void handle_event(Engine *engine, MachineEvent event)
@@ -217,6 +229,7 @@ void engine_end(Engine *engine, void (*ended)(gpointer opaque), gpointer opaque)
         engine->thumbnail_at = 0;
         engine_update_thumbnail(engine);
         stop_machine(engine);
+        remove_unused_file_discs(engine);
         remove_traces(engine);
         machine_object_tell_off(engine->object);
         g_message("“%s” is off", engine->definition->name);

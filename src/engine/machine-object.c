@@ -101,15 +101,17 @@ static gboolean on_reset(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
 
 /* --- Media --- */
 
-/* The disc stays in for the next start: written to the file as it is now, which may have been
- * edited since we read it. */
+/* The disc stays in for the next start, and one that somebody or the guest took out stays out:
+ * written to the file as it is now, which may have been edited since we read it. */
 static void remember_media(Engine *engine, unsigned drive, const char *path)
 {
     g_autoptr(GError) error = NULL;
+    if (engine->options.disposable)
+        return;
     g_autoptr(Definition) definition = bundle_load(engine->bundle, &error);
     if (definition && definition->drive[drive].type == DRIVE_CDROM) {
         g_free(definition->drive[drive].path);
-        definition->drive[drive].path = bundle_dup_relative(engine->bundle, path ? path : "");
+        definition->drive[drive].path = bundle_dup_relative(engine->bundle, path);
         bundle_save(engine->bundle, definition, &error);
     }
     if (error)
@@ -128,7 +130,6 @@ static gboolean change_media(MachineObject *object, GDBusMethodInvocation *invoc
         machine_object_return_error(invocation, error);
         return TRUE;
     }
-    remember_media(engine, drive, path);
     machine_object_sync_media(object);
     g_dbus_method_invocation_return_value(invocation, NULL);
     return TRUE;
@@ -206,8 +207,10 @@ void machine_object_sync_media(MachineObject *object)
         g_free(object->media[i]);
         object->media[i] = now;
         changed = true;
-        if (!first)
+        if (!first) {
+            remember_media(object->engine, i, now);
             vitrine_dbus_machine1_emit_media_changed(object->dbus, i, now);
+        }
     }
     if (changed)
         vitrine_dbus_machine1_set_drives(object->dbus, describe_drives(object));

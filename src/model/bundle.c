@@ -113,6 +113,12 @@ char *bundle_dup_relative(const char *bundle, const char *path)
     return g_strdup(inside ? path + length + 1 : path);
 }
 
+char *bundle_dup_file_disc(const char *bundle, unsigned drive)
+{
+    g_autofree char *name = g_strdup_printf("files-%u.iso", drive);
+    return g_build_filename(bundle, name, NULL);
+}
+
 char *bundle_dup_new_disk_name(const char *bundle)
 {
     for (unsigned i = 0;; i++) {

@@ -31,6 +31,9 @@ char *bundle_dup_absolute(const char *bundle, const char *path);
 /* The other way: absolute @path as the definition keeps it, so that what lies in the bundle moves
  * with it. */
 char *bundle_dup_relative(const char *bundle, const char *path);
+/* The disc of files that drive @drive of this machine may have: "files-0.iso". Gone when it is not
+ * in the drive. */
+char *bundle_dup_file_disc(const char *bundle, unsigned drive);
 /* A free file name in the bundle for another disk: disk-0.qcow2. */
 char *bundle_dup_new_disk_name(const char *bundle);
 /* The folder's name for a machine @name: "NAME.vitrine" without what file systems dislike; and what

@@ -91,6 +91,10 @@ class Guest:
         self.ctl("create", self.medium, "--name", name, "--memory", memory, "--cpus", str(cpus),
                  "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", "none"]))
 
+    @property
+    def bundle(self):
+        return f"{self.folder}/data/vitrine/machines/{self.name}.vitrine"
+
     def _make_medium(self, medium):
         target = medium.split(".")[0]
         result = subprocess.run([HERE + "/make-media.sh", target, self.folder], text=True,
@@ -218,8 +222,11 @@ def pae(guest):
     linux_shell(guest, "i686")
     guest.run("grep -o -m1 -w pae /proc/cpuinfo | sed 's/^/has /'", "^has pae$")
     files_as_a_disc(guest)
+    guest_ejects(guest)
     guest.type("poweroff\n")
     guest.wait_off()
+    if os.path.exists(guest.bundle + "/files-0.iso"):
+        raise Failure("a disc that is in no drive was left behind")
 
 
 def files_as_a_disc(guest):
@@ -238,6 +245,22 @@ def files_as_a_disc(guest):
               f"^all: {hashlib.md5(b''.join(lines)).hexdigest()}")
     guest.run("echo x >/disc/new || echo it is read-only | tr a-z A-Z", "^IT IS READ-ONLY$")
     guest.run("umount /disc && echo put away | tr a-z A-Z", "^PUT AWAY$")
+
+
+def guest_ejects(guest):
+    """What a guest puts out stays out, and whoever looks at the machine sees it."""
+    def disc():
+        drives = json.loads(guest.ctl("info", guest.name, "--json"))["definition"]
+        return drives["drive-0.path"]
+    if disc() != "files-0.iso":
+        raise Failure(f"the disc in the drive is “{disc()}”")
+    # The kernel opens the tray at the last close, and closes it at the next open.
+    guest.run("echo 1 >/proc/sys/dev/cdrom/autoeject; mount /dev/sr0 /disc; umount /disc; echo out | tr a-z A-Z", "^OUT$")
+    guest.wait_until("an empty drive", lambda: disc() == "")
+    guest.run("mount /dev/sr0 /disc && echo in again | tr a-z A-Z", "^IN AGAIN$")
+    guest.wait_until("the disc again", lambda: disc() == "files-0.iso")
+    guest.type("umount /disc\n")
+    guest.wait_until("an empty drive", lambda: disc() == "")
 
 
 def grub_rescue(guest):

@@ -275,6 +275,14 @@ void ahci_set_media(Ahci *ahci, unsigned port, Disk *disk, Disk **out_old)
     *out_old = old;
 }
 
+void ahci_set_tray_callback(Ahci *ahci, void (*on_tray)(void *opaque), void *opaque)
+{
+    for (unsigned i = 0; i < AHCI_PORTS; i++) {
+        ahci->port[i].drive.on_tray = on_tray;
+        ahci->port[i].drive.on_tray_opaque = opaque;
+    }
+}
+
 bool ahci_tray_is_open(Ahci *ahci, unsigned port)
 {
     g_return_val_if_fail(port < AHCI_PORTS, false);

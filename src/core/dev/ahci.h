@@ -24,7 +24,10 @@ void ahci_set_timed(Ahci *ahci, Clock *clock);
  * used, in
  * *@out_old. Any thread. A tray locked by the guest is opened all the same. */
 void ahci_set_media(Ahci *ahci, unsigned port, Disk *disk, Disk **out_old);
-/* Whether the guest has opened the tray: the disc inside is out of its reach until it closes it. */
+/* Whether the guest has opened the tray: the disc inside is out of its reach until it closes it.
+ * @on_tray: it has opened or closed one, on its thread, with the board lock held. Set before the
+ * machine runs. */
+void ahci_set_tray_callback(Ahci *ahci, void (*on_tray)(void *opaque), void *opaque);
 bool ahci_tray_is_open(Ahci *ahci, unsigned port);
 /* Waits for what is under way (before pause or save). Board lock not held. */
 void ahci_drain(Ahci *ahci);

@@ -117,6 +117,9 @@ struct AtaDrive {
     bool unit_attention, tray_open, locked;
     uint8_t unit_attention_asc;
     uint8_t media_event; /* MMC-6 §6.6, table "media events" */
+    /* Wiring, CD: the guest has opened or closed the tray. NULL: nobody asks. */
+    void (*on_tray)(void *opaque);
+    void *on_tray_opaque;
 };
 
 extern const StateField ata_drive_state[];

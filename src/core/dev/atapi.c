@@ -208,8 +208,11 @@ static void packet_start_stop(AtaCommand *command)
     } else if (!start && !drive->tray_open && drive->disk) {
         drive->media_event = ATAPI_EVENT_REMOVAL;
     }
+    bool moved = drive->tray_open == start;
     drive->tray_open = !start;
     packet_succeed(command);
+    if (moved && drive->on_tray)
+        drive->on_tray(drive->on_tray_opaque);
 }
 
 static void packet_prevent_removal(AtaCommand *command)

@@ -51,6 +51,12 @@ bool machine_drives_open(Machine *machine, GError **error)
     return true;
 }
 
+/* The guest has put a disc out, or taken it in again. */
+static void on_tray(void *opaque)
+{
+    machine_request(opaque, REQUEST_MEDIA);
+}
+
 /* Serial numbers tell the disks of one machine apart, and stay the same from start to start. */
 void machine_drives_attach(Machine *machine)
 {
@@ -67,6 +73,7 @@ void machine_drives_attach(Machine *machine)
         else
             ahci_attach_disk(machine->ahci, i, p->drive[i].disk, serial);
     }
+    ahci_set_tray_callback(machine->ahci, on_tray, machine);
 }
 
 void machine_drives_close(Machine *machine)
@@ -115,7 +122,8 @@ char *machine_dup_media(Machine *machine, unsigned drive)
 
     g_return_val_if_fail(drive < MACHINE_MAX_DRIVES, NULL);
     g_rec_mutex_lock(&p->life_lock);
-    char *path = g_strdup(p->drive[drive].path);
+    bool is_in = !p->drive[drive].is_cdrom || !ahci_tray_is_open(machine->ahci, drive);
+    char *path = is_in ? g_strdup(p->drive[drive].path) : NULL;
     g_rec_mutex_unlock(&p->life_lock);
     return path;
 }

@@ -105,7 +105,9 @@ void machine_set_listener(Machine *machine, void (*callback)(void *opaque, Machi
 
 /* Removable media. @path NULL ejects. */
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);
-char *machine_dup_media(Machine *machine, unsigned drive); /* path or NULL */
+/* Path of the disc or disk that the guest can reach, or NULL: none, or the guest has opened the
+ * tray. MACHINE_EVENT_MEDIA says when that has changed. */
+char *machine_dup_media(Machine *machine, unsigned drive);
 /* What the guest read and wrote since power-on, or since the disc went in. False: no medium. */
 bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_stats);
 

@@ -735,6 +735,35 @@ static void guest_opens_and_locks_the_tray(void **state)
     assert_false(ahci_tray_is_open(f->ahci, 1));
 }
 
+static void count_tray(void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
+static void the_boards_side_hears_of_the_tray(void **state)
+{
+    Fixture *f = *state;
+    unsigned n = 0;
+    const uint8_t eject[12] = { 0x1B, 0, 0, 0, 2 }, load[12] = { 0x1B, 0, 0, 0, 3 };
+    const uint8_t spin_down[12] = { 0x1B, 0, 0, 0, 0 }, lock[12] = { 0x1E, 0, 0, 0, 1 };
+    settle_attention(f);
+    ahci_set_tray_callback(f->ahci, count_tray, &n);
+    packet(f, spin_down, 0);
+    packet(f, load, 0); /* closed it is */
+    assert_int_equal(n, 0);
+    packet(f, eject, 0);
+    assert_int_equal(n, 1);
+    packet(f, eject, 0);
+    assert_int_equal(n, 1);
+    packet(f, load, 0);
+    assert_int_equal(n, 2);
+    packet(f, (const uint8_t[12]){ 0 }, 0);
+    assert_int_equal(sense(f), 0x062800); /* it is news to the guest, too */
+    packet(f, lock, 0);
+    packet(f, eject, 0); /* refused */
+    assert_int_equal(n, 2);
+}
+
 static void table_of_contents_has_one_track_and_the_lead_out(void **state)
 {
     Fixture *f = *state;
@@ -775,6 +804,7 @@ int main(void)
         AHCI_TEST(cd_refuses_sectors_past_the_end),
         AHCI_TEST(new_disc_is_announced_once),
         AHCI_TEST(guest_opens_and_locks_the_tray),
+        AHCI_TEST(the_boards_side_hears_of_the_tray),
         AHCI_TEST(table_of_contents_has_one_track_and_the_lead_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
