@@ -68,13 +68,9 @@ static void application_startup(GApplication *app)
                                             { .name = "preferences",
                                               .activate = action_preferences },
                                             { .name = "quit", .activate = action_quit } };
-    static const char *const quit[] = { "<Control>q", NULL };
-    static const char *const preferences[] = { "<Control>comma", NULL };
     G_APPLICATION_CLASS(vitrine_application_parent_class)->startup(app);
     g_action_map_add_action_entries(G_ACTION_MAP(app), entries, G_N_ELEMENTS(entries), app);
     gtk_window_set_default_icon_name(VITRINE_APP_ID);
-    gtk_application_set_accels_for_action(GTK_APPLICATION(app), "app.quit", quit);
-    gtk_application_set_accels_for_action(GTK_APPLICATION(app), "app.preferences", preferences);
 }
 
 static void vitrine_application_dispose(GObject *object)

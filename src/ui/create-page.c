@@ -261,3 +261,8 @@ GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source)
     gtk_widget_grab_focus(self->start);
     return GTK_WIDGET(self);
 }
+
+const char *vitrine_create_page_get_source(VitrineCreatePage *self)
+{
+    return self->source;
+}

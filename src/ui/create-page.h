@@ -16,5 +16,7 @@ G_DECLARE_FINAL_TYPE(VitrineCreatePage, vitrine_create_page, VITRINE, CREATE_PAG
 /* Signals: "created" (char *bundle, gboolean start). */
 /* @source: an ISO or disk image, or NULL: a machine with an empty disk. */
 GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source);
+/* Borrowed, or NULL. */
+const char *vitrine_create_page_get_source(VitrineCreatePage *self);
 
 G_END_DECLS

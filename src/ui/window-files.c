@@ -3,15 +3,21 @@
 
 /* What is dropped on the window, or chosen for it. */
 
+#include "client/settings.h"
 #include "model/bundle.h"
 #include "model/medium.h"
 #include "ui/create-page.h"
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
 
+static void window_remember_medium(VitrineWindow *self, const char *path);
+
 static void on_created(VitrineCreatePage *page, const char *bundle, gboolean start,
                        VitrineWindow *self)
 {
+    const char *source = vitrine_create_page_get_source(page);
+    if (source)
+        window_remember_medium(self, source);
     vitrine_window_show_bundle(self, bundle, start);
 }
 
@@ -78,6 +84,69 @@ void vitrine_window_open_path(VitrineWindow *self, const char *path)
     else
         window_create(self, path);
 }
+
+/* Recent discs -----------------------------------------------------------------------------------
+ */
+
+#define MAX_RECENT 5
+
+const char *window_get_demo(void)
+{
+    const char *demo = g_getenv("VITRINE_DEMO_ISO");
+    return demo && *demo && g_file_test(demo, G_FILE_TEST_IS_REGULAR) ? demo : NULL;
+}
+
+static void add_recent(GPtrArray *paths, const char *path)
+{
+    if (path && paths->len < MAX_RECENT &&
+        !g_ptr_array_find_with_equal_func(paths, path, g_str_equal, NULL) &&
+        g_file_test(path, G_FILE_TEST_IS_REGULAR))
+        g_ptr_array_add(paths, g_strdup(path));
+}
+
+static int compare_visits(gconstpointer a, gconstpointer b)
+{
+    return g_date_time_compare(gtk_recent_info_get_modified((GtkRecentInfo *)b),
+                               gtk_recent_info_get_modified((GtkRecentInfo *)a));
+}
+
+/* Ours first, then what other programs had: a browser's download, say. */
+static gboolean on_offer_recent(gpointer opaque)
+{
+    VitrineWindow *self = opaque;
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_auto(GStrv) own =
+        g_settings_get_strv(vitrine_library_get_settings(self->library), "recent-media");
+    for (unsigned i = 0; own[i]; i++)
+        add_recent(paths, own[i]);
+    GList *infos =
+        g_list_sort(gtk_recent_manager_get_items(gtk_recent_manager_get_default()), compare_visits);
+    for (GList *at = infos; at; at = at->next) {
+        const char *type = gtk_recent_info_get_mime_type(at->data);
+        g_autofree char *path = g_filename_from_uri(gtk_recent_info_get_uri(at->data), NULL, NULL);
+        if (type && (strcmp(type, "application/x-cd-image") == 0 ||
+                     strcmp(type, "application/x-qemu-disk") == 0))
+            add_recent(paths, path);
+    }
+    g_list_free_full(infos, (GDestroyNotify)gtk_recent_info_unref);
+    g_ptr_array_add(paths, NULL);
+    vitrine_library_page_set_recent(self->library_page, (const char *const *)paths->pdata);
+    return G_SOURCE_REMOVE;
+}
+
+void window_offer_recent(VitrineWindow *self)
+{
+    g_idle_add_full(G_PRIORITY_LOW, on_offer_recent, g_object_ref(self), g_object_unref);
+}
+
+static void window_remember_medium(VitrineWindow *self, const char *path)
+{
+    client_settings_remember(vitrine_library_get_settings(self->library), "recent-media", path, 10);
+    window_offer_recent(self);
+}
+
+/* Drops ------------------------------------------------------------------------------------------
+ */
 
 static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, double y,
                         VitrineWindow *self)

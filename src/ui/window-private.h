@@ -4,9 +4,10 @@
 #pragma once
 
 /* What the files of the window share: window.c has the template, the two pages and what is said;
- * window-files.c what is dropped and chosen; window-actions.c what the buttons and menus do.
- * Included by those three. */
+ * window-files.c what is dropped and chosen; window-manage.c what is done with a machine as a
+ * thing; window-actions.c what the buttons and menus do. Included by those four. */
 
+#include "ui/library-page.h"
 #include "ui/machine-page.h"
 #include "ui/window.h"
 
@@ -14,17 +15,17 @@ struct _VitrineWindow {
     AdwApplicationWindow parent;
     AdwLeaflet *leaflet;
     AdwToastOverlay *toasts;
-    GtkStack *library_stack;
-    GtkGridView *grid;
-    GtkWidget *library_box, *machine_box, *demo_button, *drop_highlight;
+    VitrineLibraryPage *library_page;
+    GtkWidget *machine_box, *drop_highlight;
+    GtkBox *jobs;          /* what takes long, at the lower edge */
     AdwFlap *machine_flap; /* the header above the page; over it in full screen */
     GtkLabel *drop_label;
     AdwWindowTitle *machine_title;
     GtkButton *pause_button, *fullscreen_button, *cpu_badge;
     VitrineMachinePage *page;
     VitrineLibrary *library; /* owned */
-    GtkSelectionModel *selection;
-    char *pending_bundle; /* owned: to be shown when the library has it */
+    char *last_bundle;       /* owned, or NULL: of the machine that was left, for going forward */
+    char *pending_bundle;    /* owned: to be shown when the library has it */
     bool pending_start;
     GPtrArray *machine_signals; /* machines whose "failed" is connected */
 };
@@ -39,13 +40,36 @@ void window_tell(VitrineWindow *self, const char *what, const char *why);
 VitrineMachine *window_machine(VitrineWindow *self);
 bool window_shows_machine(VitrineWindow *self);
 bool window_machine_is_live(VitrineWindow *self);
+/* What the "machine." actions are about: the open machine, or the one selected in the library. */
+VitrineMachine *window_subject(VitrineWindow *self);
+void window_open_machine(VitrineWindow *self, VitrineMachine *machine);
 void window_show_library(VitrineWindow *self);
+/* The actions that make sense now, and the header. */
+void window_update_actions(VitrineWindow *self);
+
+void window_update_header(VitrineWindow *self, VitrineMachine *machine);
 
 /* window-files.c */
+/* The demo disc, or NULL where there is none. */
+const char *window_get_demo(void);
+/* Shows the discs that were used lately, once the window has been drawn. */
+void window_offer_recent(VitrineWindow *self);
 void window_create(VitrineWindow *self, const char *source);
 /* A file chooser; @insert: for the open machine's drive, else for a new machine. */
 void window_choose_file(VitrineWindow *self, const char *title, bool insert);
 void window_add_drop_target(VitrineWindow *self);
+
+/* window-manage.c: each reports its own failure. */
+void window_rename(VitrineWindow *self, VitrineMachine *machine);
+void window_clone(VitrineWindow *self, VitrineMachine *machine);
+void window_trash(VitrineWindow *self, VitrineMachine *machine);
+void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle);
+void window_forget(VitrineWindow *self, VitrineMachine *machine);
+void window_locate(VitrineWindow *self, VitrineMachine *machine);
+/* What is missing, and what can be done about it. */
+void window_tell_missing(VitrineWindow *self, VitrineMachine *machine);
+void window_show_files(VitrineWindow *self, VitrineMachine *machine);
+void window_set_thumbnail(VitrineWindow *self, VitrineMachine *machine, bool shown);
 
 /* window-actions.c */
 void window_install_actions(GtkWidgetClass *klass);

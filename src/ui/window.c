@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-#include "ui/machine-tile.h"
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
 
@@ -68,7 +67,7 @@ bool window_machine_is_live(VitrineWindow *self)
     return machine && vitrine_machine_get_connection(machine);
 }
 
-static void window_update_header(VitrineWindow *self, VitrineMachine *machine)
+void window_update_header(VitrineWindow *self, VitrineMachine *machine)
 {
     ClientState state = machine ? vitrine_machine_get_state(machine) : CLIENT_OFF;
     bool paused = state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM;
@@ -93,28 +92,13 @@ static void window_update_header(VitrineWindow *self, VitrineMachine *machine)
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->cpu_badge), reason);
 }
 
-static void window_update_actions(VitrineWindow *self)
+VitrineMachine *window_subject(VitrineWindow *self)
 {
-    VitrineMachine *machine = window_shows_machine(self) ? window_machine(self) : NULL;
-    bool live = window_machine_is_live(self);
-    bool can_start = machine && vitrine_machine_can_start(machine);
-    static const char *const live_actions[] = { "machine.pause",     "machine.reset",
-                                                "machine.keys",      "machine.power-button",
-                                                "machine.force-off", "machine.screenshot",
-                                                "win.fullscreen",    NULL };
-    static const char *const disc_actions[] = { "machine.insert", "machine.eject", NULL };
-    for (size_t i = 0; live_actions[i]; i++)
-        gtk_widget_action_set_enabled(GTK_WIDGET(self), live_actions[i], live);
-    for (size_t i = 0; disc_actions[i]; i++)
-        gtk_widget_action_set_enabled(GTK_WIDGET(self), disc_actions[i], live || can_start);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.start", can_start);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "machine.trash", machine && !live);
-    if (!live)
-        gtk_window_unfullscreen(GTK_WINDOW(self));
-    window_update_header(self, machine);
+    return window_shows_machine(self) ? window_machine(self)
+                                      : vitrine_library_page_get_selected(self->library_page);
 }
 
-static void window_open_machine(VitrineWindow *self, VitrineMachine *machine)
+void window_open_machine(VitrineWindow *self, VitrineMachine *machine)
 {
     VitrineMachine *before = window_machine(self);
     if (before)
@@ -129,13 +113,19 @@ static void window_open_machine(VitrineWindow *self, VitrineMachine *machine)
 void window_show_library(VitrineWindow *self)
 {
     gtk_window_unfullscreen(GTK_WINDOW(self));
-    VitrineMachine *machine = window_machine(self);
+    g_autoptr(VitrineMachine) machine =
+        window_machine(self) ? g_object_ref(window_machine(self)) : NULL;
     if (machine) {
         g_signal_handlers_disconnect_by_func(machine, window_update_actions, self);
         vitrine_machine_refresh_thumbnail(machine);
+        g_free(self->last_bundle);
+        self->last_bundle = g_strdup(vitrine_machine_get_bundle(machine));
     }
     vitrine_machine_page_set_machine(self->page, NULL);
-    adw_leaflet_set_visible_child(self->leaflet, self->library_box);
+    adw_leaflet_set_visible_child(self->leaflet, GTK_WIDGET(self->library_page));
+    if (machine)
+        vitrine_library_page_select(self->library_page, machine);
+    vitrine_library_page_focus(self->library_page);
     window_update_actions(self);
 }
 
@@ -155,7 +145,6 @@ static void window_show_pending(VitrineWindow *self)
 static void on_library_refreshed(VitrineLibrary *library, VitrineWindow *self)
 {
     guint n = g_list_model_get_n_items(G_LIST_MODEL(library));
-    gtk_stack_set_visible_child_name(self->library_stack, n > 0 ? "grid" : "empty");
     for (guint i = 0; i < n; i++) {
         g_autoptr(VitrineMachine) machine = g_list_model_get_item(G_LIST_MODEL(library), i);
         if (!g_ptr_array_find(self->machine_signals, machine, NULL)) {
@@ -172,7 +161,6 @@ void vitrine_window_show_bundle(VitrineWindow *self, const char *bundle, bool st
     self->pending_bundle = g_canonicalize_filename(bundle, NULL);
     self->pending_start = start;
     vitrine_library_add(self->library, self->pending_bundle);
-    vitrine_library_refresh(self->library);
 }
 
 static void on_cpu_badge(GtkButton *button, VitrineWindow *self)
@@ -182,36 +170,20 @@ static void on_cpu_badge(GtkButton *button, VitrineWindow *self)
     window_tell(self, cpu, reason);
 }
 
-/* The grid --------------------------------------------------------------------------------------
- */
-
-static void on_tile_setup(GtkSignalListItemFactory *factory, GtkListItem *item)
+static void on_activated(VitrineLibraryPage *page, VitrineMachine *machine, VitrineWindow *self)
 {
-    gtk_list_item_set_child(item, vitrine_machine_tile_new());
-}
-
-static void on_tile_bind(GtkSignalListItemFactory *factory, GtkListItem *item)
-{
-    vitrine_machine_tile_set_machine(VITRINE_MACHINE_TILE(gtk_list_item_get_child(item)),
-                                     gtk_list_item_get_item(item));
-}
-
-static void on_tile_unbind(GtkSignalListItemFactory *factory, GtkListItem *item)
-{
-    vitrine_machine_tile_set_machine(VITRINE_MACHINE_TILE(gtk_list_item_get_child(item)), NULL);
-}
-
-static void on_grid_activate(GtkGridView *grid, guint position, VitrineWindow *self)
-{
-    g_autoptr(VitrineMachine) machine =
-        g_list_model_get_item(G_LIST_MODEL(self->library), position);
-    if (!machine)
+    if (vitrine_machine_is_missing(machine)) {
+        window_tell_missing(self, machine);
         return;
+    }
     window_open_machine(self, machine);
-    ClientState state = vitrine_machine_get_state(machine);
-    if (state == CLIENT_OFF) /* what crashed or is damaged explains itself first */
+    if (vitrine_machine_get_state(machine) == CLIENT_OFF) /* what crashed or is damaged explains
+                                                             itself first */
         vitrine_machine_start(machine);
 }
+
+/* The window itself -----------------------------------------------------------------------------
+ */
 
 static void on_fullscreened(VitrineWindow *self)
 {
@@ -253,6 +225,7 @@ static void vitrine_window_dispose(GObject *object)
         g_signal_handlers_disconnect_by_func(window_machine(self), window_update_actions, self);
     g_clear_object(&self->library);
     g_clear_pointer(&self->pending_bundle, g_free);
+    g_clear_pointer(&self->last_bundle, g_free);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_window_parent_class)->dispose(object);
 }
@@ -261,16 +234,15 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     G_OBJECT_CLASS(klass)->dispose = vitrine_window_dispose;
+    g_type_ensure(VITRINE_TYPE_LIBRARY_PAGE);
     g_type_ensure(VITRINE_TYPE_MACHINE_PAGE);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/vitrine/Vitrine/window.ui");
 #define CHILD(name) gtk_widget_class_bind_template_child(widget_class, VitrineWindow, name)
     CHILD(leaflet);
     CHILD(toasts);
-    CHILD(library_stack);
-    CHILD(grid);
-    CHILD(library_box);
+    CHILD(library_page);
+    CHILD(jobs);
     CHILD(machine_box);
-    CHILD(demo_button);
     CHILD(drop_highlight);
     CHILD(drop_label);
     CHILD(machine_flap);
@@ -280,10 +252,6 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
     CHILD(cpu_badge);
     CHILD(page);
 #undef CHILD
-    gtk_widget_class_bind_template_callback(widget_class, on_tile_setup);
-    gtk_widget_class_bind_template_callback(widget_class, on_tile_bind);
-    gtk_widget_class_bind_template_callback(widget_class, on_tile_unbind);
-    gtk_widget_class_bind_template_callback(widget_class, on_grid_activate);
     gtk_widget_class_bind_template_callback(widget_class, on_cpu_badge);
     window_install_actions(widget_class);
 }
@@ -292,7 +260,12 @@ static void vitrine_window_init(VitrineWindow *self)
 {
     self->machine_signals = g_ptr_array_new_with_free_func(g_object_unref);
     gtk_widget_init_template(GTK_WIDGET(self));
-    gtk_widget_set_visible(self->demo_button, g_getenv("VITRINE_DEMO_ISO") != NULL);
+    vitrine_library_page_set_has_demo(self->library_page, window_get_demo() != NULL);
+    g_signal_connect(self->library_page, "activated", G_CALLBACK(on_activated), self);
+    g_signal_connect_swapped(self->library_page, "menu-opens", G_CALLBACK(window_update_actions),
+                             self);
+    g_signal_connect_swapped(self->library_page, "notify::selected",
+                             G_CALLBACK(window_update_actions), self);
     g_signal_connect(self, "notify::fullscreened", G_CALLBACK(on_fullscreened), NULL);
     g_signal_connect_swapped(self->page, "notify::hint", G_CALLBACK(window_update_actions), self);
     GtkEventController *motion = gtk_event_controller_motion_new();
@@ -306,12 +279,14 @@ static void vitrine_window_init(VitrineWindow *self)
 GtkWidget *vitrine_window_new(GtkApplication *app, VitrineLibrary *library)
 {
     VitrineWindow *self = g_object_new(VITRINE_TYPE_WINDOW, "application", app, NULL);
+    GSettings *settings = vitrine_library_get_settings(library);
     self->library = g_object_ref(library);
-    self->selection =
-        GTK_SELECTION_MODEL(gtk_single_selection_new(g_object_ref(G_LIST_MODEL(library))));
-    gtk_grid_view_set_model(self->grid, self->selection);
-    g_object_unref(self->selection);
+    vitrine_library_page_set_library(self->library_page, library);
+    g_settings_bind(settings, "window-width", self, "default-width", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(settings, "window-height", self, "default-height", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(settings, "window-maximized", self, "maximized", G_SETTINGS_BIND_DEFAULT);
     g_signal_connect(library, "refreshed", G_CALLBACK(on_library_refreshed), self);
     on_library_refreshed(library, self);
+    window_offer_recent(self);
     return GTK_WIDGET(self);
 }
