@@ -20,7 +20,7 @@ typedef struct {
     bool broken; /* … but another key came between */
 } ReleaseChord;
 
-/* @text: key names joined by "+": left-, right- of ctrl, alt, shift, super; pause, scroll-lock,
+/* @text: key names joined by "+": left- or right- with ctrl, alt, shift, super; pause, scroll-lock,
  * menu, caps-lock. False, and the default chord, when it is not that. */
 bool release_chord_parse(ReleaseChord *chord, const char *text);
 /* The name of a key that a chord may have; NULL for any other. */

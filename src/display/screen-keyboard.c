@@ -31,6 +31,12 @@ static bool screen_is_host_chord(VitrineScreen *self, GdkEvent *event)
     return false;
 }
 
+static bool screen_completes_chord(VitrineScreen *self, unsigned evdev, bool down)
+{
+    bool usual = release_chord_key(&self->usual_chord, evdev, down);
+    return release_chord_key(&self->release_chord, evdev, down) || usual;
+}
+
 static gboolean on_key_pressed(GtkEventControllerKey *controller, guint keyval, guint keycode,
                                GdkModifierType modifiers, VitrineScreen *self)
 {
@@ -38,7 +44,7 @@ static gboolean on_key_pressed(GtkEventControllerKey *controller, guint keyval, 
     GdkEvent *event = gtk_event_controller_get_current_event(GTK_EVENT_CONTROLLER(controller));
     if (!self->grabbed)
         return GDK_EVENT_PROPAGATE;
-    release_chord_key(&self->release_chord, evdev, true);
+    screen_completes_chord(self, evdev, true);
     if (screen_is_host_chord(self, event)) {
         /* Its modifiers went to the guest before we could know. */
         vitrine_input_release_all(self->input);
@@ -55,7 +61,7 @@ static void on_key_released(GtkEventControllerKey *controller, guint keyval, gui
     if (!self->grabbed)
         return;
     vitrine_input_key(self->input, evdev, false);
-    if (release_chord_key(&self->release_chord, evdev, false))
+    if (screen_completes_chord(self, evdev, false))
         vitrine_screen_release(self);
 }
 

@@ -21,12 +21,13 @@ struct _VitrineScreen {
     VitrineFrame *frame;   /* owned */
     VitrineInput *input;   /* owned */
     GtkWidget *presenter;  /* child; NULL until realized */
+    GtkWindow *window;     /* borrowed, while in one */
     GdkToplevel *toplevel; /* borrowed, while realized */
     bool grabbed, pointer_grabbed;
     /* keyboard */
-    ReleaseChord release_chord;
-    char **host_chords; /* owned, as set */
-    GArray *host_keys;  /* owned; of HostChord, the same parsed */
+    ReleaseChord release_chord, usual_chord; /* as set; and the default, which always releases */
+    char **host_chords;                      /* owned, as set */
+    GArray *host_keys;                       /* owned; of HostChord, the same parsed */
     /* pointer */
     double last_x, last_y; /* for relative motion; NAN: unknown */
     Touch touch;

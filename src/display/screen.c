@@ -17,20 +17,28 @@ enum {
 };
 static GParamSpec *properties[N_PROPS];
 
-/* Full screen must be a way out that no guest can take. */
-static const char *const default_host_chords[] = { "<Control><Alt>Return", NULL };
+/* Full screen and the way back to the library work whatever the guest does. */
+static const char *const default_host_chords[] = { "<Control><Alt>Return", "<Control><Alt>Down",
+                                                   NULL };
 
 G_DEFINE_FINAL_TYPE(VitrineScreen, vitrine_screen, GTK_TYPE_WIDGET)
 
 /* Who has the keyboard --------------------------------------------------------------------------
  */
 
+/* A window behind another may move its focus, too; that brings it no keys. */
+static bool screen_is_in_active_window(VitrineScreen *self)
+{
+    return self->window && gtk_window_is_active(self->window);
+}
+
 void vitrine_screen_grab(VitrineScreen *self)
 {
-    if (self->grabbed || !vitrine_input_is_ready(self->input))
+    if (self->grabbed || !vitrine_input_is_ready(self->input) || !screen_is_in_active_window(self))
         return;
     self->grabbed = true;
     release_chord_clear(&self->release_chord);
+    release_chord_clear(&self->usual_chord);
     if (self->toplevel)
         gdk_toplevel_inhibit_system_shortcuts(self->toplevel, NULL);
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_GRABBED]);
@@ -44,6 +52,7 @@ void vitrine_screen_release(VitrineScreen *self)
         return;
     self->grabbed = false;
     release_chord_clear(&self->release_chord);
+    release_chord_clear(&self->usual_chord);
     if (self->toplevel)
         gdk_toplevel_restore_system_shortcuts(self->toplevel);
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_GRABBED]);
@@ -70,6 +79,14 @@ bool vitrine_screen_get_shortcuts_inhibited(VitrineScreen *self)
 static void on_shortcuts_inhibited(VitrineScreen *self)
 {
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_SHORTCUTS_INHIBITED]);
+}
+
+static void on_window_active(VitrineScreen *self)
+{
+    if (!screen_is_in_active_window(self))
+        vitrine_screen_release(self);
+    else if (gtk_widget_has_focus(GTK_WIDGET(self)))
+        vitrine_screen_grab(self);
 }
 
 static void on_input_changed(VitrineScreen *self)
@@ -103,6 +120,16 @@ static void screen_set_release_chord(VitrineScreen *self, const char *text)
     gtk_accessible_update_property(GTK_ACCESSIBLE(self), GTK_ACCESSIBLE_PROPERTY_LABEL, label, -1);
 }
 
+static void screen_follow_window(VitrineScreen *self, GtkRoot *root)
+{
+    if (self->window)
+        g_signal_handlers_disconnect_by_func(self->window, on_window_active, self);
+    self->window = GTK_IS_WINDOW(root) ? GTK_WINDOW(root) : NULL;
+    if (self->window)
+        g_signal_connect_swapped(self->window, "notify::is-active", G_CALLBACK(on_window_active),
+                                 self);
+}
+
 /* The widget ------------------------------------------------------------------------------------
  */
 
@@ -134,6 +161,18 @@ static void screen_unrealize(GtkWidget *widget)
         g_signal_handlers_disconnect_by_data(self->toplevel, self);
     self->toplevel = NULL;
     GTK_WIDGET_CLASS(vitrine_screen_parent_class)->unrealize(widget);
+}
+
+static void screen_root(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(vitrine_screen_parent_class)->root(widget);
+    screen_follow_window(VITRINE_SCREEN(widget), gtk_widget_get_root(widget));
+}
+
+static void screen_unroot(GtkWidget *widget)
+{
+    screen_follow_window(VITRINE_SCREEN(widget), NULL);
+    GTK_WIDGET_CLASS(vitrine_screen_parent_class)->unroot(widget);
 }
 
 static void vitrine_screen_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
@@ -192,6 +231,8 @@ static void vitrine_screen_class_init(VitrineScreenClass *klass)
     object_class->finalize = vitrine_screen_finalize;
     object_class->get_property = vitrine_screen_get_property;
     object_class->set_property = vitrine_screen_set_property;
+    widget_class->root = screen_root;
+    widget_class->unroot = screen_unroot;
     widget_class->realize = screen_realize;
     widget_class->unrealize = screen_unrealize;
     properties[PROP_GRABBED] = g_param_spec_boolean("grabbed", NULL, NULL, FALSE, READ);
@@ -217,6 +258,7 @@ static void vitrine_screen_init(VitrineScreen *self)
     self->input = vitrine_input_new();
     g_signal_connect_swapped(self->input, "changed", G_CALLBACK(on_input_changed), self);
     screen_set_host_chords(self, default_host_chords);
+    release_chord_parse(&self->usual_chord, RELEASE_CHORD_DEFAULT);
     screen_set_release_chord(self, RELEASE_CHORD_DEFAULT);
     gtk_widget_set_focusable(GTK_WIDGET(self), TRUE);
     gtk_widget_set_overflow(GTK_WIDGET(self), GTK_OVERFLOW_HIDDEN);

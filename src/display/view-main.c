@@ -3,6 +3,7 @@
 
 #include "base/errors.h"
 #include "client/client.h"
+#include "client/settings.h"
 #include "display/view.h"
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -143,7 +144,10 @@ static bool show_machine(const ViewOptions *options, GError **error)
                   .full_screen = options->full_screen || options->kiosk,
                   .frame = vitrine_frame_new(),
                   .input = vitrine_input_new() };
-    release_chord_parse(&view.release_chord, options->release_chord);
+    g_autoptr(GSettings) settings = client_settings_new();
+    g_autofree char *chord = g_settings_get_string(settings, "release-chord");
+    release_chord_parse(&view.release_chord,
+                        options->release_chord ? options->release_chord : chord);
     bool opened = view_open_window(&view, error);
     if (opened)
         view_run(&view, connection);

@@ -94,6 +94,20 @@ gboolean machine_object_on_type_text(VitrineDBusMachine1 *dbus, GDBusMethodInvoc
     return TRUE;
 }
 
+gboolean machine_object_on_type_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
+                                     GVariant *keys, MachineObject *object)
+{
+    g_autoptr(GError) error = NULL;
+    gsize n;
+    const uint32_t *numbers = g_variant_get_fixed_array(keys, &n, sizeof *numbers);
+    if (!machine_object_check_runs(object, invocation, "be typed to"))
+        return TRUE;
+    display_poke(object->engine->display);
+    if (!typist_press_keys(object->engine->typist, numbers, n, on_typed, invocation, &error))
+        machine_object_return_error(invocation, error);
+    return TRUE;
+}
+
 gboolean machine_object_on_send_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                      const char *const *chords, MachineObject *object)
 {

@@ -38,6 +38,8 @@ gboolean machine_object_on_text(VitrineDBusMachine1 *dbus, GDBusMethodInvocation
                                 MachineObject *object);
 gboolean machine_object_on_type_text(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                      const char *text, MachineObject *object);
+gboolean machine_object_on_type_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
+                                     GVariant *keys, MachineObject *object);
 gboolean machine_object_on_send_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                      const char *const *chords, MachineObject *object);
 gboolean machine_object_on_click(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,

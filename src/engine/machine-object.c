@@ -268,6 +268,7 @@ MachineObject *machine_object_new(Engine *engine)
         { "handle-update-thumbnail", G_CALLBACK(machine_object_on_update_thumbnail) },
         { "handle-text", G_CALLBACK(machine_object_on_text) },
         { "handle-type-text", G_CALLBACK(machine_object_on_type_text) },
+        { "handle-type-keys", G_CALLBACK(machine_object_on_type_keys) },
         { "handle-send-keys", G_CALLBACK(machine_object_on_send_keys) },
         { "handle-click", G_CALLBACK(machine_object_on_click) },
         { "handle-console-open", G_CALLBACK(machine_object_on_console_open) },

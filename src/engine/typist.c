@@ -4,9 +4,10 @@
 #include "base/errors.h"
 #include "engine/keymap-us.h"
 
-#define STEP_MS 4           /* between two events: guests with slow keyboard code keep up */
-#define STUCK_MS 20000      /* the guest does not read its keyboard */
-#define MOTION_STEP 8       /* pixels an event: below where pointer acceleration starts */
+#define STEP_MS 4      /* between two events: guests with slow keyboard code keep up */
+#define STUCK_MS 20000 /* the guest does not read its keyboard */
+#define MOTION_STEP 8  /* pixels an event: below where pointer acceleration starts */
+#define MAX_TEXT_CHARACTERS 65536
 #define MAX_LIVE_EVENTS 512 /* a person's keys that wait for a guest which does not read them */
 
 typedef struct {
@@ -160,6 +161,11 @@ bool typist_type_text(Typist *typist, const char *text, TypistDone done, gpointe
 {
     unsigned key;
     bool shift;
+    if (strlen(text) > MAX_TEXT_CHARACTERS) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    "At most %d characters can be typed at a time", MAX_TEXT_CHARACTERS);
+        return false;
+    }
     for (const char *at = text; *at; at = g_utf8_next_char(at))
         if (!keymap_from_char(g_utf8_get_char(at), &key, &shift)) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
@@ -219,6 +225,25 @@ bool typist_press_chords(Typist *typist, const char *const *chords, TypistDone d
         for (unsigned k = keys->len; k-- > 0;)
             push_key(typist, g_array_index(keys, unsigned, k), false);
     }
+    push_done(typist, done, opaque);
+    return true;
+}
+
+bool typist_press_keys(Typist *typist, const uint32_t *keys, size_t n_keys, TypistDone done,
+                       gpointer opaque, GError **error)
+{
+    if (n_keys > TYPIST_MAX_KEYS) {
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "At most %u keys can be sent at a time",
+                    TYPIST_MAX_KEYS);
+        return false;
+    }
+    for (size_t i = 0; i < n_keys; i++)
+        if ((keys[i] & ~TYPIST_RELEASE) == 0 || (keys[i] & ~TYPIST_RELEASE) > 0xff) {
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "There is no key number %u", keys[i]);
+            return false;
+        }
+    for (size_t i = 0; i < n_keys; i++)
+        push_key(typist, keys[i] & 0xff, !(keys[i] & TYPIST_RELEASE));
     push_done(typist, done, opaque);
     return true;
 }

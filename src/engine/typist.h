@@ -10,6 +10,9 @@
 
 typedef struct Typist Typist;
 
+#define TYPIST_RELEASE 0x100u
+#define TYPIST_MAX_KEYS 4096u
+
 /* @error NULL: the guest has taken all of it. */
 typedef void (*TypistDone)(gpointer opaque, const GError *error);
 
@@ -27,6 +30,9 @@ bool typist_type_text(Typist *typist, const char *text, TypistDone done, gpointe
                       GError **error);
 bool typist_press_chords(Typist *typist, const char *const *chords, TypistDone done,
                          gpointer opaque, GError **error);
+/* @keys: numbers of keys to press, + TYPIST_RELEASE to release. */
+bool typist_press_keys(Typist *typist, const uint32_t *keys, size_t n_keys, TypistDone done,
+                       gpointer opaque, GError **error);
 /* Drives the pointer to the corner, then to @x, @y, and clicks @button. */
 void typist_click(Typist *typist, unsigned x, unsigned y, unsigned button, unsigned screen_width,
                   unsigned screen_height, TypistDone done, gpointer opaque);

@@ -165,7 +165,8 @@ void vitrine_machine_page_focus_screen(VitrineMachinePage *self)
 static gboolean on_menu_closed(gpointer opaque)
 {
     VitrineMachinePage *self = opaque;
-    if (self->root && gtk_window_is_active(GTK_WINDOW(self->root)))
+    GtkWidget *focus = self->root ? gtk_root_get_focus(self->root) : NULL;
+    if (self->root && !(focus && gtk_widget_get_ancestor(focus, GTK_TYPE_POPOVER)))
         vitrine_machine_page_focus_screen(self);
     return G_SOURCE_REMOVE;
 }

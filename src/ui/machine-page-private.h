@@ -3,7 +3,8 @@
 #pragma once
 
 /* What the files of the machine page share: machine-page.c (screen or status, the machine it
- * shows), machine-page-input.c (who has keyboard and pointer, and saying so). Included by those. */
+ * shows), machine-page-input.c (who has keyboard and pointer, and saying so),
+ * machine-page-actions.c (what the menus do with the screen). Included by those. */
 
 #include "display/screen.h"
 #include "ui/machine-page.h"
@@ -21,6 +22,7 @@ struct _VitrineMachinePage {
     VitrineFrame *frame;         /* owned while connected */
     VitrineScreen *screen;       /* child of screen_box while connected */
     GDBusConnection *connection; /* what the screen is connected to; borrowed */
+    GSettings *settings;         /* owned */
     /* input */
     char *release_chord; /* owned; for this screen and the next */
     char **host_chords;  /* owned, or NULL: the screen's own */
@@ -28,6 +30,7 @@ struct _VitrineMachinePage {
     guint hint_timer, refusal_timer;
     GtkRoot *root; /* borrowed, while there is one */
     bool focus_in_popover;
+    GActionMap *actions; /* owned; "screen.…" of the root */
 };
 
 /* Of a new screen: brings it the chords, follows who has what. */
@@ -38,3 +41,7 @@ void page_set_release_chord(VitrineMachinePage *self, const char *chord);
 void page_set_host_chords(VitrineMachinePage *self, const char *const *accelerators);
 /* Watches the focus of the window we are in, so that it comes back from menus. */
 void page_follow_focus(VitrineMachinePage *self, GtkRoot *root);
+
+/* Once; and whenever the machine or its screen changed. */
+void page_make_actions(VitrineMachinePage *self);
+void page_update_actions(VitrineMachinePage *self);

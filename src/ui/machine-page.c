@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
+#include "client/settings.h"
 #include "ui/log-window.h"
 #include "ui/machine-page-private.h"
 #include <glib/gi18n.h>
@@ -94,6 +95,7 @@ static void page_update(VitrineMachinePage *self)
         if (connection)
             page_make_screen(self, connection);
     }
+    page_update_actions(self);
     if (!self->machine)
         return;
     if (connection)
@@ -170,12 +172,19 @@ static void vitrine_machine_page_set_property(GObject *object, guint id, const G
 static void page_root(GtkWidget *widget)
 {
     GTK_WIDGET_CLASS(vitrine_machine_page_parent_class)->root(widget);
-    page_follow_focus(VITRINE_MACHINE_PAGE(widget), gtk_widget_get_root(widget));
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(widget);
+    page_follow_focus(self, gtk_widget_get_root(widget));
+    if (self->root)
+        gtk_widget_insert_action_group(GTK_WIDGET(self->root), "screen",
+                                       G_ACTION_GROUP(self->actions));
 }
 
 static void page_unroot(GtkWidget *widget)
 {
-    page_follow_focus(VITRINE_MACHINE_PAGE(widget), NULL);
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(widget);
+    if (self->root)
+        gtk_widget_insert_action_group(GTK_WIDGET(self->root), "screen", NULL);
+    page_follow_focus(self, NULL);
     GTK_WIDGET_CLASS(vitrine_machine_page_parent_class)->unroot(widget);
 }
 
@@ -200,6 +209,8 @@ static void vitrine_machine_page_finalize(GObject *object)
     g_free(self->release_chord);
     g_strfreev(self->host_chords);
     g_free(self->hint);
+    g_object_unref(self->actions);
+    g_object_unref(self->settings);
     G_OBJECT_CLASS(vitrine_machine_page_parent_class)->finalize(object);
 }
 
@@ -238,14 +249,20 @@ static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_log_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_notice_clicked);
     gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
-    /* One of the screen's host chords: works while the guest has the keyboard. */
+    /* Among the host chords: these work while the guest has the keyboard. */
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Return,
                                         GDK_CONTROL_MASK | GDK_ALT_MASK, "win.fullscreen", NULL);
+    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Down, GDK_CONTROL_MASK | GDK_ALT_MASK,
+                                        "win.back", NULL);
 }
 
 static void vitrine_machine_page_init(VitrineMachinePage *self)
 {
+    page_make_actions(self);
     gtk_widget_init_template(GTK_WIDGET(self));
+    self->settings = client_settings_new();
+    g_settings_bind(self->settings, "release-chord", self, "release-chord", G_SETTINGS_BIND_GET);
+    g_settings_bind(self->settings, "reserved-chords", self, "host-chords", G_SETTINGS_BIND_GET);
 }
 
 GtkWidget *vitrine_machine_page_new(void)

@@ -12,7 +12,8 @@ G_BEGIN_DECLS
 #define VITRINE_TYPE_MACHINE_PAGE (vitrine_machine_page_get_type())
 G_DECLARE_FINAL_TYPE(VitrineMachinePage, vitrine_machine_page, VITRINE, MACHINE_PAGE, GtkWidget)
 
-/* Properties that the preferences bind: "release-chord" and "host-chords", as of display/screen.h.
+/* Properties, bound to the user's settings: "release-chord" and "host-chords", as of
+ * display/screen.h.
  */
 GtkWidget *vitrine_machine_page_new(void);
 /* NULL: leaves the machine; it keeps running. */

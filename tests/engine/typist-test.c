@@ -105,6 +105,30 @@ static void chords_press_in_order_and_release_in_reverse(void **state)
     assert_string_equal(seen->str, "1d 38 d3 ^d3 ^38 ^1d 0c ^0c 58 ^58 ");
 }
 
+static void keys_by_number_are_pressed_and_released_in_turn(void **state)
+{
+    const uint32_t keys[] = { 0xb8, 0x10, 0x110, 0x1b8 };
+    assert_true(typist_press_keys(typist, keys, G_N_ELEMENTS(keys), on_done, NULL, NULL));
+    run_until_done();
+    assert_string_equal(seen->str, "b8 10 ^10 ^b8 ");
+}
+
+static void wrong_or_too_many_key_numbers_press_nothing(void **state)
+{
+    static const uint32_t wrong[][2] = { { 0x1e, 0 }, { 0x1e, 0x100 }, { 0x1e, 0x200 } };
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
+        assert_false(typist_press_keys(typist, wrong[i], 2, on_done, NULL, NULL));
+    g_autofree uint32_t *many = g_new(uint32_t, TYPIST_MAX_KEYS + 1);
+    for (size_t i = 0; i <= TYPIST_MAX_KEYS; i++)
+        many[i] = 0x1e;
+    g_autoptr(GError) error = NULL;
+    assert_false(typist_press_keys(typist, many, TYPIST_MAX_KEYS + 1, on_done, NULL, &error));
+    assert_true(g_error_matches(error, APP_ERROR, APP_ERROR_INVALID));
+    g_autofree char *novel = g_strnfill(10 << 20, 'x');
+    assert_false(typist_type_text(typist, novel, on_done, NULL, NULL));
+    assert_string_equal(seen->str, "");
+}
+
 static void an_unknown_key_name_is_refused(void **state)
 {
     const char *chords[] = { "ctrl+bogus", NULL };
@@ -175,6 +199,8 @@ int main(void)
         TEST(every_printable_character_has_one_key),
         TEST(text_without_key_types_nothing),
         TEST(chords_press_in_order_and_release_in_reverse),
+        TEST(keys_by_number_are_pressed_and_released_in_turn),
+        TEST(wrong_or_too_many_key_numbers_press_nothing),
         TEST(an_unknown_key_name_is_refused),
         TEST(live_keys_wait_behind_typed_text_and_keep_their_order),
         TEST(a_full_keyboard_loses_nothing),
