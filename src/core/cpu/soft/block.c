@@ -342,7 +342,8 @@ static void page_add(CodePage *page, SoftBlock *block, SoftBlock **link, unsigne
 static SoftBlock *block_keep(SoftCpu *cpu, const Assembly *a)
 {
     SoftCodeCache *code = cpu->code;
-    bool may_translate = cpu->translator && cpu->mode & SOFT_MODE_CODE64 && !a->host2;
+    bool may_translate =
+        cpu->translator && cpu->mode & (SOFT_MODE_CODE64 | SOFT_MODE_FLAT) && !a->host2;
     unsigned extra = a->host2 || may_translate;
     uint64_t size = sizeof(SoftBlock) + (a->n_records + extra) * sizeof(SoftOp);
     if (code->used + size > ARENA_SIZE) {

@@ -50,7 +50,7 @@ struct SoftMmu {
     unsigned n_ifilled;
     /* Where large pages have been met since the last whole flush; the TLBs hold them as pages of
      * 4 KiB. One bit for each 2 MiB (1 GiB) of linear addresses, modulo 256 (64). */
-    uint64_t large[4], huge;
+    uint64_t large[8], huge;
 };
 
 static const SoftTlbEntry tlb_empty = { .read = SOFT_TLB_NEVER, .write = SOFT_TLB_NEVER };
@@ -94,6 +94,12 @@ static void tlb_flush_all(SoftCpu *cpu)
     soft_jump_keys_forget(cpu, false);
 }
 
+/* The bit of SoftMmu.large: user and kernel halves do not share any. */
+static unsigned large_region(uint64_t linear)
+{
+    return (linear >> 21 & 255) | (unsigned)(linear >> 63) << 8;
+}
+
 /* Bits @shift of a large page that the walker found at @linear. */
 static void note_large_page(struct SoftMmu *mmu, uint64_t linear, unsigned shift)
 {
@@ -101,7 +107,7 @@ static void note_large_page(struct SoftMmu *mmu, uint64_t linear, unsigned shift
         mmu->huge |= UINT64_C(1) << (linear >> 30 & 63);
         return;
     }
-    unsigned region = linear >> 21 & 255;
+    unsigned region = large_region(linear);
     mmu->large[region / 64] |= UINT64_C(1) << (region % 64);
     if (shift == 22)
         mmu->large[region / 64] |= UINT64_C(1) << ((region ^ 1) % 64);
@@ -165,7 +171,7 @@ static void tlb_flush_range(SoftCpu *cpu, uint64_t linear, unsigned shift)
     for (unsigned i = 0; i < SOFT_ITLB_SIZE; i++)
         if ((cpu->itlb[i].tag ^ linear) >> shift == 0)
             cpu->itlb[i].tag = 0;
-    soft_jump_keys_forget(cpu, false);
+    soft_jump_keys_forget_range(cpu, linear, shift);
 }
 
 void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
@@ -179,12 +185,12 @@ void soft_tlb_flush_page(SoftCpu *cpu, uint64_t linear)
     SoftItlbEntry *fetch = &cpu->itlb[(page >> 12) & (SOFT_ITLB_SIZE - 1)];
     if ((fetch->tag & ~UINT64_C(0xFFF)) == page)
         fetch->tag = 0;
-    soft_jump_keys_forget_page(cpu, linear);
+    soft_jump_keys_forget_range(cpu, linear, 12);
     /* The paging-structure caches go with any INVLPG (SDM vol. 3A §4.10.4.1), and of a large page
      * all its parts. */
     struct SoftMmu *mmu = cpu->mmu;
     mmu->generation++;
-    unsigned region = linear >> 21 & 255;
+    unsigned region = large_region(linear);
     if (G_UNLIKELY(mmu->huge >> (linear >> 30 & 63) & 1))
         tlb_flush_range(cpu, linear, 30);
     else if (G_UNLIKELY(mmu->large[region / 64] >> (region % 64) & 1))

@@ -128,6 +128,27 @@ void soft_update_context(SoftCpu *cpu)
     soft_jump_keys_update(cpu);
 }
 
+static bool is_whole(const SoftSegment *seg)
+{
+    const uint64_t end = UINT64_C(1) << 32;
+    return seg->base == 0 && seg->end[0] == end && seg->end[1] == end;
+}
+
+void soft_update_flat(SoftCpu *cpu)
+{
+    const uint32_t kind = SOFT_MODE_CODE64 | SOFT_MODE_CODE32 | SOFT_MODE_STACK32 | SOFT_MODE_REAL;
+    uint32_t mode = cpu->mode & ~(uint32_t)SOFT_MODE_FLAT;
+    const SoftSegment *cs = &cpu->seg[CPU_CS];
+    if ((mode & kind) == (SOFT_MODE_CODE32 | SOFT_MODE_STACK32) && cs->base == 0 &&
+        cs->limit == UINT32_MAX && is_whole(&cpu->seg[CPU_DS]) && is_whole(&cpu->seg[CPU_SS]) &&
+        is_whole(&cpu->seg[CPU_ES]))
+        mode |= SOFT_MODE_FLAT;
+    if (mode != cpu->mode) {
+        cpu->mode = mode;
+        soft_jump_keys_update(cpu);
+    }
+}
+
 void soft_update_mode(SoftCpu *cpu)
 {
     uint32_t old = cpu->mode, mode = 0;
@@ -157,6 +178,7 @@ void soft_update_mode(SoftCpu *cpu)
     if ((old ^ mode) & (SOFT_MODE_CODE64 | SOFT_MODE_REAL))
         for (unsigned i = 0; i < CPU_N_SEGMENTS; i++)
             soft_segment_cache(cpu, i);
+    soft_update_flat(cpu);
     soft_update_context(cpu);
 }
 

@@ -124,6 +124,7 @@ void soft_segment_cache(SoftCpu *cpu, unsigned n)
         seg->end[0] = end;
         seg->end[1] = attributes & SEG_READ_WRITE ? end : 0;
     }
+    soft_update_flat(cpu);
 }
 
 void soft_set_segment_real(SoftCpu *cpu, unsigned n, uint16_t selector)

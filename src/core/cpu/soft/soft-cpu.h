@@ -75,6 +75,7 @@ enum {
     SOFT_MODE_XSAVE = 1 << 6,   /* CR4.OSXSAVE */
     SOFT_MODE_ONE = 1 << 7,     /* one instruction a block: single-step, breakpoints */
     SOFT_MODE_LIMIT = 1 << 8,   /* CS limit is neither FFFFh nor FFFFFFFFh: blocks are not kept */
+    SOFT_MODE_FLAT = 1 << 9,    /* 32-bit code and stack; CS, DS, ES, SS: all 4 GiB from 0 */
 };
 
 /* Arithmetic flags live as LAHF and SETO leave them in AX: AH (bits 8-15) = SF ZF 0 AF 0 PF 1 CF,
@@ -186,7 +187,8 @@ struct SoftCpu {
     uint32_t mode;        /* SOFT_MODE_* */
     uint8_t cpl, context; /* current privilege; SOFT_CONTEXT_* */
     bool break_block;     /* a store changed the running block, or attention is wanted at once */
-    bool called_out;      /* translated code: the handler that was called went on */
+    bool called_out;      /* translated code: the handler that was called went on … */
+    uint32_t called_mode; /* … and the mode before */
     SoftOp *op;           /* SOFT_AT: the instruction being executed, for faults */
     uint64_t jump_key[2]; /* translate.h: any page, global pages */
     struct TranslateJump *jump_table; /* borrowed from the translator */

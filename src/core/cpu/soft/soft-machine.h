@@ -90,6 +90,8 @@ static inline const SoftItlbEntry *soft_itlb_lookup(SoftCpu *cpu, uint64_t linea
 /* run.c: moves a deterministic clock on to the instructions retired so far. */
 void soft_sync_clock(SoftCpu *cpu);
 
+/* run.c: SOFT_MODE_FLAT follows the segment registers. */
+void soft_update_flat(SoftCpu *cpu);
 /* segment.c: recomputes SoftSegment.end from the rest and the mode. */
 void soft_segment_cache(SoftCpu *cpu, unsigned seg);
 /* sse/x87: host floating-point state on the way in and out of the run loop. */

@@ -115,6 +115,41 @@ static void string_fill(uint8_t *to, uint64_t value, uint64_t n, unsigned size)
  * prefix ends the repetition. */
 typedef uint64_t StringStep(SoftCpu *cpu, const SoftOp *op, uint64_t count, bool *out_stop);
 
+/* Elements of @size from the one at @linear down that lie in its page. */
+static uint64_t string_page_down(uint64_t linear, unsigned size)
+{
+    unsigned at = linear & (RAM_PAGE_SIZE - 1);
+    return at + size <= RAM_PAGE_SIZE ? at / size + 1 : 0;
+}
+
+/* MOVS downwards (DF set), as memmove() of boot loaders does it: how many elements were copied at
+ * once; 0: one by one. */
+static uint64_t movs_down(SoftCpu *cpu, const SoftOp *op, uint64_t from, uint64_t to,
+                          uint64_t count)
+{
+    unsigned size = op->src;
+    if (!string_room(cpu, op, op->seg, from, false) || !string_room(cpu, op, CPU_ES, to, true))
+        return 0;
+    uint64_t source_at = soft_linear(cpu, op->seg, from, size, false);
+    uint64_t target_at = soft_linear(cpu, CPU_ES, to, size, true);
+    uint64_t n = MIN(count, MIN(from, to) / size + 1);
+    n = MIN(n, MIN(string_page_down(source_at, size), string_page_down(target_at, size)));
+    if (n < 2)
+        return 0;
+    unsigned length;
+    uint64_t below = (n - 1) * size;
+    const uint8_t *source = soft_span_read(cpu, source_at - below, &length);
+    uint8_t *target = source ? soft_span_write(cpu, target_at - below, &length) : NULL;
+    if (!target)
+        return 0;
+    if (target >= source || target + n * size <= source)
+        memmove(target, source, n * size);
+    else /* an overlap repeats a pattern */
+        for (uint64_t i = n; i-- > 0;)
+            memmove(target + i * size, source + i * size, size);
+    return n;
+}
+
 static uint64_t step_movs(SoftCpu *cpu, const SoftOp *op, uint64_t count, bool *out_stop)
 {
     uint64_t from = string_get(cpu, op, STRING_RSI), to = string_get(cpu, op, STRING_RDI);
@@ -129,6 +164,8 @@ static uint64_t step_movs(SoftCpu *cpu, const SoftOp *op, uint64_t count, bool *
             n = 0;
         if (n)
             string_copy(target, source, n, op->src);
+    } else if (count > 1) {
+        n = movs_down(cpu, op, from, to, count);
     }
     if (!n) {
         soft_store(cpu, CPU_ES, to, op->src, string_load(cpu, op, op->seg, from));

@@ -12,6 +12,7 @@
 enum { A = HOST_RAX, B = HOST_R13, ADDRESS = HOST_R14 }; /* scratch */
 #define CC_E 4
 #define CC_NE 5
+#define CC_A 7
 #define CC_S 8
 
 /* Most bytes that one instruction, and its share of the cold part, may take. */
@@ -46,6 +47,7 @@ typedef struct {
     Item item[SOFT_BLOCK_MAX];
     unsigned n;
     unsigned length; /* bytes of guest code */
+    unsigned word;   /* bytes of an address and of a stack slot: 8, or 4 in 32-bit code */
     bool ended;
     bool flags_in_host,
         flags_in_memory; /* where the flags are right now; neither: nobody wants them */
@@ -73,12 +75,27 @@ static unsigned read_register(Translation *t, unsigned n, unsigned scratch)
     return scratch;
 }
 
+/* RAX = register @n as an address. */
 static void copy_register_to_a(Translation *t, unsigned n)
 {
     if (home_of(n) != HOST_NONE)
-        emit_mov_rr(&t->e, A, home_of(n));
+        emit_rr(&t->e, (EmitInsn){ .opcode = 0x8B, .wide = t->word == 8 }, A, home_of(n));
     else
         emit_load64(&t->e, A, register_field(n));
+}
+
+/* Moves between registers and memory, and LEA, at the width of an address. */
+static void load_word(Translation *t, unsigned to, EmitMem from)
+{
+    emit_rm(&t->e, (EmitInsn){ .opcode = 0x8B, .wide = t->word == 8 }, to, from);
+}
+static void store_word(Translation *t, EmitMem to, unsigned from)
+{
+    emit_rm(&t->e, (EmitInsn){ .opcode = 0x89, .wide = t->word == 8 }, from, to);
+}
+static void lea_word(Translation *t, unsigned to, EmitMem address)
+{
+    emit_rm(&t->e, (EmitInsn){ .opcode = 0x8D, .wide = t->word == 8 }, to, address);
 }
 
 static void write_register(Translation *t, unsigned n, unsigned from)
@@ -183,7 +200,8 @@ static void emit_effective_address(Translation *t, unsigned to, const SoftOp *op
     if (index != SLOT_ZERO_NUMBER)
         mem.index = (uint8_t)read_register(t, index, B);
     if (base == SLOT_ZERO_NUMBER) {
-        emit_constant(&t->e, ADDRESS, (uint64_t)(int64_t)op->disp);
+        uint64_t disp = (uint64_t)(int64_t)op->disp;
+        emit_constant(&t->e, ADDRESS, t->word == 8 ? disp : (uint32_t)disp);
         mem.base = ADDRESS;
         mem.disp = 0;
     } else if (base == SLOT_RIP_NUMBER) {
@@ -192,8 +210,8 @@ static void emit_effective_address(Translation *t, unsigned to, const SoftOp *op
     } else {
         mem.base = (uint8_t)read_register(t, base, ADDRESS);
     }
-    if (mem.base != to || mem.index != HOST_NONE || mem.disp)
-        emit_lea64(&t->e, to, mem);
+    if (mem.base != to || mem.index != HOST_NONE || mem.disp || t->word != 8)
+        lea_word(t, to, mem);
 }
 
 /* ADDRESS, linear, becomes a host address. The jump that is taken when the TLB does not know. */
@@ -217,36 +235,53 @@ static uint8_t *emit_tlb(Translation *t, unsigned size, bool write)
     return miss;
 }
 
+static EmitMem segment_field(unsigned seg, size_t field)
+{
+    return EMIT_MEM(TRANSLATE_STATE, (int32_t)(offsetof(SoftCpu, seg) + seg * sizeof(SoftSegment) +
+                                               field - TRANSLATE_BIAS));
+}
+
+/* ADDRESS, an offset in FS or GS, becomes linear; outside 64-bit mode within the limit. */
+static void emit_segment(Translation *t, unsigned seg, unsigned size, bool write, Cold *miss)
+{
+    Emit *e = &t->e;
+    if (t->word == 4) {
+        emit_lea64(e, A, EMIT_MEM(ADDRESS, (int32_t)size));
+        emit_rm(e, (EmitInsn){ .opcode = 0x3B, .wide = true }, A,
+                segment_field(seg, offsetof(SoftSegment, end) + write * sizeof(uint64_t)));
+        miss->from[miss->n_from++] = emit_jcc(e, CC_A);
+    }
+    emit_rm(e, (EmitInsn){ .opcode = 0x03, .wide = t->word == 8 }, ADDRESS,
+            segment_field(seg, offsetof(SoftSegment, base)));
+}
+
 /* ADDRESS = host address of the memory operand; the miss goes to a cold path of @kind. */
 static Cold *emit_memory(Translation *t, Item *item, ColdKind kind, unsigned size, bool write)
 {
     const SoftOp *op = item->ops;
     give_up_host_flags(t, item->live_before);
     emit_effective_address(t, ADDRESS, op);
-    if (op->seg == CPU_FS || op->seg == CPU_GS) {
-        int32_t base = (int32_t)(offsetof(SoftCpu, seg) + op->seg * sizeof(SoftSegment) +
-                                 offsetof(SoftSegment, base) - TRANSLATE_BIAS);
-        emit_rm(&t->e, (EmitInsn){ .opcode = 0x03, .wide = true }, ADDRESS,
-                EMIT_MEM(TRANSLATE_STATE, base));
-    }
-    Cold *cold = add_cold(t, kind, emit_tlb(t, size, write));
+    Cold *cold = add_cold(t, kind, NULL);
+    if (op->seg == CPU_FS || op->seg == CPU_GS)
+        emit_segment(t, op->seg, size, write, cold);
+    cold->from[cold->n_from++] = emit_tlb(t, size, write);
     cold->record = record_of(t, item);
     return cold;
 }
 
-/* The same for @size bytes at RSP + @offset. */
+/* The same for the stack slot at RSP + @offset. */
 static Cold *emit_stack(Translation *t, Item *item, ColdKind kind, int offset, bool write)
 {
     give_up_host_flags(t, item->live_before);
-    emit_lea64(&t->e, ADDRESS, EMIT_MEM(home_of(4), offset));
-    Cold *cold = add_cold(t, kind, emit_tlb(t, 8, write));
+    lea_word(t, ADDRESS, EMIT_MEM(home_of(4), offset));
+    Cold *cold = add_cold(t, kind, emit_tlb(t, t->word, write));
     cold->record = record_of(t, item);
     return cold;
 }
 
 static void move_stack(Translation *t, int32_t offset)
 {
-    emit_lea64(&t->e, home_of(4), EMIT_MEM(home_of(4), offset));
+    lea_word(t, home_of(4), EMIT_MEM(home_of(4), offset));
 }
 
 /* Instructions -------------------------------------------------------------------------------- */
@@ -356,14 +391,15 @@ static void emit_swap(Translation *t, Item *item)
 
 static void emit_push(Translation *t, Item *item)
 {
-    Cold *cold = emit_stack(t, item, COLD_CALL_OUT, -8, true);
+    int word = (int)t->word;
+    Cold *cold = emit_stack(t, item, COLD_CALL_OUT, -word, true);
     if (item->insn.kind == TRANSLATE_PUSH_IMMEDIATE) {
-        emit_rm(&t->e, (EmitInsn){ .opcode = 0xC7, .wide = true }, 0, EMIT_MEM(ADDRESS, 0));
+        emit_rm(&t->e, (EmitInsn){ .opcode = 0xC7, .wide = word == 8 }, 0, EMIT_MEM(ADDRESS, 0));
         emit32(&t->e, (uint32_t)item->ops->imm);
     } else {
-        emit_store64(&t->e, EMIT_MEM(ADDRESS, 0), read_register(t, item->insn.reg, A));
+        store_word(t, EMIT_MEM(ADDRESS, 0), read_register(t, item->insn.reg, A));
     }
-    move_stack(t, -8);
+    move_stack(t, -word);
     join(t, cold);
 }
 
@@ -372,8 +408,8 @@ static void emit_pop(Translation *t, Item *item)
     unsigned n = item->insn.reg, to = home_of(n) != HOST_NONE ? home_of(n) : A;
     Cold *cold = emit_stack(t, item, COLD_CALL_OUT, 0, false);
     if (n != 4)
-        move_stack(t, 8);
-    emit_load64(&t->e, to, EMIT_MEM(ADDRESS, 0));
+        move_stack(t, (int32_t)t->word);
+    load_word(t, to, EMIT_MEM(ADDRESS, 0));
     write_register(t, n, to);
     join(t, cold);
 }
@@ -382,11 +418,11 @@ static void emit_pop(Translation *t, Item *item)
 static void emit_leave(Translation *t, Item *item)
 {
     give_up_host_flags(t, item->live_before);
-    emit_mov_rr(&t->e, ADDRESS, home_of(5));
-    Cold *cold = add_cold(t, COLD_CALL_OUT, emit_tlb(t, 8, false));
+    lea_word(t, ADDRESS, EMIT_MEM(home_of(5), 0));
+    Cold *cold = add_cold(t, COLD_CALL_OUT, emit_tlb(t, t->word, false));
     cold->record = record_of(t, item);
-    emit_lea64(&t->e, home_of(4), EMIT_MEM(home_of(5), 8));
-    emit_load64(&t->e, home_of(5), EMIT_MEM(ADDRESS, 0));
+    lea_word(t, home_of(4), EMIT_MEM(home_of(5), (int32_t)t->word));
+    load_word(t, home_of(5), EMIT_MEM(ADDRESS, 0));
     join(t, cold);
 }
 
@@ -406,10 +442,12 @@ static uint8_t *emit_attention(Translation *t)
     return emit_jcc(&t->e, CC_NE);
 }
 
-static void emit_add_rip(Emit *e, int32_t disp)
+static void emit_add_rip(Translation *t, int32_t disp)
 {
+    Emit *e = &t->e;
     bool small = disp == (int8_t)disp;
-    emit_rm(e, (EmitInsn){ .opcode = small ? 0x83 : 0x81, .wide = true }, 0, TRANSLATE_FIELD(rip));
+    emit_rm(e, (EmitInsn){ .opcode = small ? 0x83 : 0x81, .wide = t->word == 8 }, 0,
+            TRANSLATE_FIELD(rip));
     emit_imm(e, small ? 1 : 4, (uint64_t)(int64_t)disp);
 }
 
@@ -447,7 +485,7 @@ static void emit_exit(Translation *t, int32_t disp, unsigned retired)
     leave->from[leave->n_from++] = emit_attention(t);
     leave->disp = disp;
     if (disp)
-        emit_add_rip(&t->e, disp);
+        emit_add_rip(t, disp);
     Cold *link = add_cold(t, COLD_LINK, NULL);
     link->site = site;
     site->disp = disp;
@@ -504,15 +542,15 @@ static void emit_conditional(Translation *t, Item *item)
 static void emit_push_return(Translation *t, Item *item)
 {
     emit_load64(&t->e, A, TRANSLATE_FIELD(rip));
-    emit_lea64(&t->e, A, EMIT_MEM(A, item->ops->offset + item->ops->len));
-    emit_store64(&t->e, EMIT_MEM(ADDRESS, 0), A);
+    lea_word(t, A, EMIT_MEM(A, item->ops->offset + item->ops->len));
+    store_word(t, EMIT_MEM(ADDRESS, 0), A);
 }
 
 static void emit_call(Translation *t, Item *item)
 {
-    emit_stack(t, item, COLD_TAIL, -8, true);
+    emit_stack(t, item, COLD_TAIL, -(int)t->word, true);
     emit_push_return(t, item);
-    move_stack(t, -8);
+    move_stack(t, -(int)t->word);
     emit_exit(t, item->ops->disp, item->ordinal + 1);
 }
 
@@ -520,25 +558,25 @@ static void emit_call_indirect(Translation *t, Item *item)
 {
     bool memory = item->d.is_memory;
     if (memory) {
-        emit_memory(t, item, COLD_TAIL, 8, false);
-        emit_load64(&t->e, A, EMIT_MEM(ADDRESS, 0));
+        emit_memory(t, item, COLD_TAIL, t->word, false);
+        load_word(t, A, EMIT_MEM(ADDRESS, 0));
         emit_store64(&t->e, TRANSLATE_FIELD(branch_target), A);
     }
-    emit_stack(t, item, COLD_TAIL, -8, true);
+    emit_stack(t, item, COLD_TAIL, -(int)t->word, true);
     emit_push_return(t, item);
     if (memory)
         emit_load64(&t->e, A, TRANSLATE_FIELD(branch_target));
     else
         copy_register_to_a(t, item->insn.rm);
-    move_stack(t, -8);
+    move_stack(t, -(int)t->word);
     emit_exit_indirect(t, item->ordinal + 1);
 }
 
 static void emit_jump_indirect(Translation *t, Item *item)
 {
     if (item->d.is_memory) {
-        emit_memory(t, item, COLD_TAIL, 8, false);
-        emit_load64(&t->e, A, EMIT_MEM(ADDRESS, 0));
+        emit_memory(t, item, COLD_TAIL, t->word, false);
+        load_word(t, A, EMIT_MEM(ADDRESS, 0));
     } else {
         give_up_host_flags(t, true);
         copy_register_to_a(t, item->insn.rm);
@@ -549,8 +587,8 @@ static void emit_jump_indirect(Translation *t, Item *item)
 static void emit_ret(Translation *t, Item *item)
 {
     emit_stack(t, item, COLD_TAIL, 0, false);
-    emit_load64(&t->e, A, EMIT_MEM(ADDRESS, 0));
-    move_stack(t, 8 + (int32_t)item->ops->imm);
+    load_word(t, A, EMIT_MEM(ADDRESS, 0));
+    move_stack(t, (int32_t)t->word + (int32_t)item->ops->imm);
     emit_exit_indirect(t, item->ordinal + 1);
 }
 
@@ -608,7 +646,7 @@ static void emit_cold(Translation *t, Cold *cold)
         break;
     case COLD_LEAVE:
         if (cold->disp)
-            emit_add_rip(e, cold->disp);
+            emit_add_rip(t, cold->disp);
         emit_jump_to(e, stub->leave);
         break;
     case COLD_LINK:
@@ -677,6 +715,7 @@ const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first)
     t->cpu = cpu;
     t->translator = translator;
     t->block = soft_block_of(first);
+    t->word = cpu->mode & SOFT_MODE_CODE64 ? 8 : 4;
     t->e.at = translator->write + translator->used;
     t->n = t->n_cold = t->length = 0;
     t->ended = t->full = t->flags_in_host = false;

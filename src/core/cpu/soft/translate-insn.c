@@ -155,12 +155,16 @@ static void extend(TranslateInsn *out, const SoftDecode *d, unsigned from)
 static void branch(TranslateInsn *out, const SoftDecode *d)
 {
     const SoftOp *op = d->op;
+    bool narrow = !(d->mode & SOFT_MODE_CODE64) && d->operand_size == 2; /* IP of 16 bits */
     out->kind = TRANSLATE_TAIL;
     switch (d->opcode) {
     case 0xC2:
-    case 0xC3: out->kind = TRANSLATE_RETURN; break;
+    case 0xC3:
+        if (!narrow)
+            out->kind = TRANSLATE_RETURN;
+        break;
     case 0xE8:
-        if (op->dst == 0) /* not a wide one */
+        if (op->dst == 0 && !narrow) /* nor a wide one */
             out->kind = TRANSLATE_CALL;
         break;
     case 0xE9:
@@ -182,11 +186,20 @@ static void one_byte(TranslateInsn *out, const SoftDecode *d)
 {
     unsigned size = d->opcode & 1 ? d->operand_size : 1, low = d->opcode & 7;
     unsigned in_opcode = low | (unsigned)(d->rex & 1) << 3;
+    bool is64 = d->mode & SOFT_MODE_CODE64;
     if (d->opcode < 0x40) {
         alu(out, d, size);
         return;
     }
     switch (d->opcode) {
+    case 0x40 ... 0x4F: /* INC, DEC: the host has REX there */
+        plain(out, d, d->operand_size, TRANSLATE_WRITES);
+        out->host.opcode = 0xFF;
+        out->has_extension = true;
+        out->reg = d->opcode >> 3 & 1;
+        out->rm = (uint8_t)low;
+        out->rm_use = TRANSLATE_INOUT;
+        return;
     case 0x50 ... 0x57:
     case 0x58 ... 0x5F:
         if (d->operand_size == 2)
@@ -195,7 +208,7 @@ static void one_byte(TranslateInsn *out, const SoftDecode *d)
         out->reg = (uint8_t)in_opcode;
         return;
     case 0x63:
-        if (d->operand_size != 2)
+        if (d->operand_size != 2 && is64)
             extend(out, d, 4);
         return;
     case 0x68:
@@ -237,6 +250,14 @@ static void one_byte(TranslateInsn *out, const SoftDecode *d)
         return;
     case 0x98: no_operands(out, d, d->operand_size, TRANSLATE_RAX_IN | TRANSLATE_RAX_OUT); return;
     case 0x99: no_operands(out, d, d->operand_size, TRANSLATE_RAX_IN); return;
+    case 0xA0 ... 0xA3:
+        if (!d->is_memory) /* an address of 64 bits */
+            return;
+        plain_modrm(out, d, size, d->opcode & 2 ? TRANSLATE_IN : TRANSLATE_OUT,
+                    d->opcode & 2 ? TRANSLATE_OUT : TRANSLATE_IN, 0);
+        out->reg = 0;
+        out->host.opcode = (d->opcode & 2 ? 0x88 : 0x8A) | (d->opcode & 1);
+        return;
     case 0xA8:
     case 0xA9:
         plain_immediate(out, d, size, 0, TRANSLATE_IN, TRANSLATE_KILLS);
@@ -279,13 +300,11 @@ static void one_byte(TranslateInsn *out, const SoftDecode *d)
     case 0xFE: unary(out, d, size); return;
     case 0xFF:
         out->rm = d->rm;
-        out->mem_size = 8;
-        if ((d->reg & 7) == 2)
-            out->kind = TRANSLATE_CALL_INDIRECT;
-        else if ((d->reg & 7) == 4)
-            out->kind = TRANSLATE_JUMP_INDIRECT;
-        else
+        out->mem_size = is64 ? 8 : 4;
+        if ((d->reg & 7) != 2 && (d->reg & 7) != 4)
             unary(out, d, size);
+        else if (is64 || d->operand_size != 2)
+            out->kind = (d->reg & 7) == 2 ? TRANSLATE_CALL_INDIRECT : TRANSLATE_JUMP_INDIRECT;
         return;
     default: return;
     }
@@ -372,7 +391,10 @@ void translate_describe(const SoftDecode *d, TranslateInsn *out)
         out->kind = TRANSLATE_NOP;
         return;
     }
-    bool other_width = d->is_memory && d->op->ashift != 0; /* addresses of 32 bits */
+    bool is64 = d->mode & SOFT_MODE_CODE64;
+    bool other_width = d->is_memory && d->op->ashift != (is64 ? 0 : 32);
+    if (d->is_memory && !is64 && d->op->seg == CPU_CS) /* may not be written, or not be read */
+        other_width = true;
     if (!other_width && d->map == 0)
         one_byte(out, d);
     else if (!other_width && d->map == 1)

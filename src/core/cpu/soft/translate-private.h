@@ -26,7 +26,9 @@ typedef struct TranslateJump {
 } TranslateJump;
 G_STATIC_ASSERT(sizeof(TranslateJump) == 32);
 
-/* Distances of the stubs from the start of the area. */
+#define TRANSLATE_FILTER_BITS 65536
+
+/* Code that all translations share. */
 typedef struct {
     const uint8_t *call_out;       /* R14 = record; returns behind the call, or leaves for good */
     const uint8_t *leave;          /* to the run loop; RIP is set */
@@ -42,8 +44,10 @@ struct SoftTranslator {
     size_t first;   /* bytes of stubs */
     size_t used;
     unsigned patience;
-    unsigned generation[2];    /* of jump keys: any, global */
-    uint64_t target_pages[64]; /* filter of linear pages that keys vouch for */
+    unsigned generation[2]; /* of jump keys: any, global */
+    /* Filters of the linear pages that each key vouches for: bit = page number modulo their size.
+     */
+    uint64_t target_pages[2][TRANSLATE_FILTER_BITS / 64];
     uintptr_t (*enter)(SoftCpu *cpu, const uint8_t *code);
     TranslateStubs stub; /* in the writable mapping */
     TranslateJump jump[1 << TRANSLATE_JUMP_BITS];

@@ -90,7 +90,7 @@ static const uint8_t *emit_leave_record(Emit *e)
 
 /* Calls the handler of the record in R14. The record behind it (soft_op_called_out) notes that the
  * handler went on; one that did not has set RIP, and so has soft_finish() when the block must be
- * left after this instruction. */
+ * left after this instruction: its code or its mode is no longer what it was. */
 static const uint8_t *emit_call_out(Emit *e)
 {
     const uint8_t *at = e->at;
@@ -98,6 +98,8 @@ static const uint8_t *emit_call_out(Emit *e)
     emit_registers(e, true);
     emit_rm(e, (EmitInsn){ .opcode = 0xC6 }, 0, TRANSLATE_FIELD(called_out)); /* MOV byte, 0 */
     emit8(e, 0);
+    emit_load32(e, HOST_RAX, TRANSLATE_FIELD(mode));
+    emit_rm(e, (EmitInsn){ .opcode = 0x89 }, HOST_RAX, TRANSLATE_FIELD(called_mode));
     emit_lea64(e, HOST_RDI, EMIT_MEM(TRANSLATE_STATE, -(int32_t)TRANSLATE_BIAS));
     emit_mov_rr(e, HOST_RSI, HOST_R14);
     emit_rm(e, (EmitInsn){ .opcode = 0xFF }, 2, EMIT_MEM(HOST_R14, offsetof(SoftOp, fn)));
@@ -107,10 +109,14 @@ static const uint8_t *emit_call_out(Emit *e)
     emit_rm(e, (EmitInsn){ .opcode = 0x80 }, 7, TRANSLATE_FIELD(break_block));
     emit8(e, 0);
     uint8_t *broken = emit_jcc(e, 5);
+    emit_load32(e, HOST_RAX, TRANSLATE_FIELD(mode));
+    emit_rm(e, (EmitInsn){ .opcode = 0x3B }, HOST_RAX, TRANSLATE_FIELD(called_mode));
+    uint8_t *other_mode = emit_jcc(e, 5);
     emit_registers(e, false);
     emit_stack_adjust(e, 8);
     emit8(e, 0xC3);
     emit_patch(broken, e->at);
+    emit_patch(other_mode, e->at);
     emit_lea64(e, HOST_RDI, EMIT_MEM(TRANSLATE_STATE, -(int32_t)TRANSLATE_BIAS));
     emit_mov_rr(e, HOST_RSI, HOST_R14);
     emit_constant(e, HOST_RAX, (uintptr_t)soft_finish);
@@ -232,40 +238,61 @@ void soft_jump_keys_update(SoftCpu *cpu)
     cpu->jump_key[1] = place | (uint64_t)cpu->translator->generation[1] << 32 | 1u << 17;
 }
 
+static void forget_key(SoftTranslator *translator, unsigned which)
+{
+    translator->generation[which]++;
+    memset(translator->target_pages[which], 0, sizeof translator->target_pages[which]);
+}
+
 void soft_jump_keys_forget(SoftCpu *cpu, bool keep_global)
 {
-    SoftTranslator *translator = cpu->translator;
-    if (!translator)
+    if (!cpu->translator)
         return;
-    translator->generation[0]++;
-    if (!keep_global) {
-        translator->generation[1]++;
-        memset(translator->target_pages, 0, sizeof translator->target_pages);
-    }
+    forget_key(cpu->translator, 0);
+    if (!keep_global)
+        forget_key(cpu->translator, 1);
     soft_jump_keys_update(cpu);
 }
 
-static uint64_t *page_filter(SoftTranslator *translator, uint64_t linear, uint64_t *out_bit)
+/* Whether key @which vouches for the page at @linear; two pages may share a bit. */
+static uint64_t *page_filter(SoftTranslator *translator, unsigned which, uint64_t linear,
+                             uint64_t *out_bit)
 {
-    uint64_t page = linear >> 12;
+    uint64_t page = (linear >> 12) & (TRANSLATE_FILTER_BITS - 1);
     *out_bit = UINT64_C(1) << (page & 63);
-    return &translator->target_pages[(page >> 6) & 63];
+    return &translator->target_pages[which][page >> 6];
 }
 
-void soft_jump_keys_forget_page(SoftCpu *cpu, uint64_t linear)
+static bool vouches_for(SoftTranslator *translator, unsigned which, uint64_t linear, unsigned shift)
 {
     uint64_t bit;
-    if (cpu->translator && *page_filter(cpu->translator, linear, &bit) & bit)
-        soft_jump_keys_forget(cpu, false);
+    if (shift == 12)
+        return *page_filter(translator, which, linear, &bit) & bit;
+    if (shift > 12 + 10)
+        return true;
+    uint64_t *words = page_filter(translator, which, linear >> shift << shift, &bit), found = 0;
+    for (unsigned i = 0; i < 1u << (shift - 12) >> 6; i++)
+        found |= words[i];
+    return found;
+}
+
+void soft_jump_keys_forget_range(SoftCpu *cpu, uint64_t linear, unsigned shift)
+{
+    SoftTranslator *translator = cpu->translator;
+    for (unsigned which = 0; translator && which < 2; which++)
+        if (vouches_for(translator, which, linear, shift)) {
+            forget_key(translator, which);
+            soft_jump_keys_update(cpu);
+        }
 }
 
 /* The key under which the page at @linear, the current one, may be jumped to. */
 static uint64_t key_for(SoftCpu *cpu, uint64_t linear, bool *out_global)
 {
-    uint64_t bit, *filter = page_filter(cpu->translator, linear, &bit);
-    *filter |= bit;
     const SoftItlbEntry *entry = &cpu->itlb[(linear >> 12) & (SOFT_ITLB_SIZE - 1)];
     *out_global = entry->info & SOFT_TLB_GLOBAL;
+    uint64_t bit, *filter = page_filter(cpu->translator, *out_global, linear, &bit);
+    *filter |= bit;
     return cpu->jump_key[*out_global];
 }
 

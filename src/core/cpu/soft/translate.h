@@ -2,7 +2,8 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* The translator: blocks of 64-bit code that run often become host code. Same instruction set on
+/* The translator: blocks of 64-bit code, and of 32-bit code in flat segments, that run often become
+ * host code. Same instruction set on
  * both sides: most instructions are emitted almost as they stand, with their registers renamed and
  * an inlined TLB look-up in front of memory operands. What is not worth it, or needs the slow door
  * of memory.c, is done by the interpreter's handler on the same state: a call-out. The interpreter
@@ -41,5 +42,5 @@ void soft_translation_kill(SoftCpu *cpu, SoftOp *first);
 void soft_jump_keys_update(SoftCpu *cpu);
 /* Address translations were forgotten: all but global ones, or all. */
 void soft_jump_keys_forget(SoftCpu *cpu, bool keep_global);
-/* Those of one page. */
-void soft_jump_keys_forget_page(SoftCpu *cpu, uint64_t linear);
+/* Those of the 2^@shift bytes around @linear. */
+void soft_jump_keys_forget_range(SoftCpu *cpu, uint64_t linear, unsigned shift);
