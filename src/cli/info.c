@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include "client/stop-words.h"
 
 /* What only an engine knows. NULL when there is none. */
 static VitrineDBusMachine1 *live_proxy(const ClientMachine *machine)
@@ -18,6 +19,9 @@ static void print_json(const ClientMachine *machine, char **values, VitrineDBusM
     json_open_object(&json, NULL);
     json_string(&json, "state", client_state_name(machine->state));
     json_string(&json, "problem", machine->problem);
+    json_string(&json, "stop-reason", stop_reason_name(machine->stop.reason));
+    json_string(&json, "stop-subject", machine->stop.subject ? machine->stop.subject : "");
+    json_integer(&json, "triple-faults", machine->stop.n_triple_faults);
     json_string(&json, "bundle", machine->bundle);
     json_open_object(&json, "definition");
     for (unsigned i = 0; values[i]; i += 2)
@@ -50,8 +54,14 @@ bool verb_info(int argc, char **argv, GError **error)
         return true;
     }
     printf("%-18s %s\n", "state", client_state_name(machine->state));
+    g_autofree char *why = stop_dup_explanation(&machine->stop, machine->bundle);
     if (machine->problem[0])
         printf("%-18s %s\n", "problem", machine->problem);
+    else if (why[0])
+        printf("%-18s %s\n", "stopped because", why);
+    if (machine->stop.n_triple_faults)
+        printf("%-18s %u (the guest's processor gave up, and the machine was reset)\n",
+               "triple faults", machine->stop.n_triple_faults);
     if (live)
         printf("%-18s %s: %s\n", "runs on", vitrine_dbus_machine1_get_cpu_backend(live),
                vitrine_dbus_machine1_get_cpu_reason(live));

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include "client/stop-words.h"
 
 bool verb_log(int argc, char **argv, GError **error)
 {
@@ -25,7 +26,10 @@ bool verb_log(int argc, char **argv, GError **error)
     else if (!g_file_get_contents(path, &text, NULL, error))
         return false;
     if (!as_json) {
+        g_autofree char *why = stop_dup_explanation(&machine->stop, machine->bundle);
         fputs(text, stdout);
+        if (why[0])
+            printf("\nWhy it stopped: %s\n", why);
         return true;
     }
     Json json;

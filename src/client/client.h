@@ -12,6 +12,7 @@
 #include "dbus-display.h"
 #include "dbus-machine.h"
 #include "model/bundle.h"
+#include "model/stop-record.h"
 #include <gio/gio.h>
 
 /* How far a long piece of work is, 0 to 1. Called on the thread of the work, often enough for a
@@ -50,7 +51,8 @@ typedef struct {
     char *moved_from;       /* where a known bundle was when it was opened, or NULL */
     int64_t last_used;      /* Unix time; 0: never */
     ClientState state;
-    char *problem; /* words for the user, or empty */
+    char *problem;   /* words for the user, or empty */
+    StopRecord stop; /* why it stopped last, or is stopped now */
 } ClientMachine;
 
 void client_machine_free(ClientMachine *machine);

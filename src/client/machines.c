@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "client/client.h"
+#include "client/stop-words.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
@@ -46,6 +47,7 @@ void client_machine_free(ClientMachine *machine)
     definition_free(machine->definition);
     g_clear_error(&machine->damage);
     g_free(machine->problem);
+    stop_record_clear(&machine->stop);
     g_free(machine);
 }
 
@@ -145,8 +147,16 @@ static bool ask_engine(ClientMachine *machine)
     }
     int parsed = client_state_parse(state);
     machine->state = parsed < 0 ? CLIENT_RUNNING : parsed;
+    const char *reason = "", *subject = "";
+    g_variant_lookup(properties, "StopReason", "&s", &reason);
+    g_variant_lookup(properties, "StopSubject", "&s", &subject);
+    g_variant_lookup(properties, "TripleFaults", "u", &machine->stop.n_triple_faults);
+    machine->stop.reason = stop_reason_parse(reason);
+    machine->stop.subject = g_strdup(subject);
     g_free(machine->problem);
-    machine->problem = g_strdup(problem);
+    machine->problem = machine->stop.reason == STOP_NONE
+                           ? g_strdup(problem)
+                           : stop_dup_explanation(&machine->stop, machine->bundle);
     return true;
 }
 
@@ -171,14 +181,15 @@ ClientMachine *client_open_machine(const char *bundle)
     if (machine->definition && ask_engine(machine))
         return machine;
 
+    bool has_record = stop_record_load(machine->bundle, &machine->stop);
     g_autofree char *running = g_build_filename(machine->bundle, BUNDLE_RUNNING, NULL);
     if (g_file_test(running, G_FILE_TEST_EXISTS)) {
         /* At a clean end the mark goes first, then the socket; and the socket was silent. */
         machine->state = CLIENT_CRASHED;
+        if (!has_record)
+            machine->stop.reason = STOP_KILLED;
         g_free(machine->problem);
-        machine->problem = g_strdup_printf(
-            "The machine's engine ended unexpectedly. What it said last is in %s/" BUNDLE_LOG,
-            machine->bundle);
+        machine->problem = stop_dup_explanation(&machine->stop, machine->bundle);
     }
     return machine;
 }

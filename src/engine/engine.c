@@ -53,6 +53,8 @@ static void write_traces(Engine *engine)
     g_autoptr(GError) error = NULL;
     if (!g_file_set_contents(mark, text, -1, &error))
         g_warning("A crash of this machine could not be told: %s", error->message);
+    g_autofree char *last = g_build_filename(engine->bundle, BUNDLE_LAST_STOP, NULL);
+    g_unlink(last); /* whatever ends this run, it is not that */
     g_autofree char *directory = runtime_dup_directory(engine->definition->uuid);
     g_autofree char *link = g_build_filename(directory, "bundle", NULL);
     g_unlink(link);
@@ -86,23 +88,53 @@ static void remove_unused_file_discs(Engine *engine)
 
 /* --- Events of the machine --- */
 
+void engine_note_problem(Engine *engine)
+{
+    static const StopReason reasons[] = { [MACHINE_PROBLEM_NONE] = STOP_NONE,
+                                          [MACHINE_PROBLEM_DISK_FULL] = STOP_DISK_FULL,
+                                          [MACHINE_PROBLEM_DISK] = STOP_DISK,
+                                          [MACHINE_PROBLEM_CPU] = STOP_CPU };
+    char *subject = NULL;
+    StopReason reason = reasons[machine_problem(engine->machine, &subject)];
+    bool is_new = reason != engine->stop.reason;
+    g_free(engine->stop.subject);
+    engine->stop.subject = subject;
+    engine->stop.reason = reason;
+    if (reason == STOP_NONE || !is_new)
+        return;
+    g_autofree char *problem = machine_dup_problem(engine->machine);
+    g_warning("The machine stopped (%s): %s", stop_reason_name(reason),
+              problem ? problem : "no reason given");
+}
+
+static void handle_state(Engine *engine)
+{
+    machine_object_sync_state(engine->object);
+    if (machine_state(engine->machine) == MACHINE_PAUSED)
+        engine_update_thumbnail(engine);
+}
+
+/* A processor that gives up resets the board, as on a PC; without a word nobody knows why. */
+static void handle_reset(Engine *engine)
+{
+    unsigned n = machine_triple_faults(engine->machine);
+    if (n != engine->n_triple_faults)
+        g_warning("The guest's processor gave up (triple fault, the %u. of this run): the machine "
+                  "was reset",
+                  n);
+    engine->n_triple_faults = n;
+    machine_object_tell_reset(engine->object);
+}
+
 static void handle_event(Engine *engine, MachineEvent event)
 {
     switch (event) {
-    case MACHINE_EVENT_STATE:
-        machine_object_sync_state(engine->object);
-        if (machine_state(engine->machine) == MACHINE_PAUSED)
-            engine_update_thumbnail(engine);
-        if (machine_state(engine->machine) == MACHINE_FAILED) {
-            g_autofree char *problem = machine_dup_problem(engine->machine);
-            g_warning("The machine failed: %s", problem ? problem : "no reason given");
-        }
-        break;
-    case MACHINE_EVENT_RESET: machine_object_tell_reset(engine->object); break;
+    case MACHINE_EVENT_STATE: handle_state(engine); break;
+    case MACHINE_EVENT_RESET: handle_reset(engine); break;
     case MACHINE_EVENT_MEDIA: machine_object_sync_media(engine->object); break;
     case MACHINE_EVENT_POWEROFF:
         g_message("The guest turned the machine off");
-        engine_end(engine, NULL, NULL);
+        engine_end(engine, engine->off_timer ? STOP_HOST : STOP_GUEST, NULL, NULL);
         break;
     }
 }
@@ -222,10 +254,26 @@ static void stop_machine(Engine *engine)
     g_clear_pointer(&engine->machine, machine_free); /* writes the disks out */
 }
 
-void engine_end(Engine *engine, void (*ended)(gpointer opaque), gpointer opaque)
+/* Before the machine is taken down: it forgets its problem then. */
+static void record_stop(Engine *engine, StopReason reason)
+{
+    g_autoptr(GError) error = NULL;
+    engine_note_problem(engine);
+    if (engine->stop.reason == STOP_NONE)
+        engine->stop.reason = reason;
+    engine->stop.time = g_get_real_time() / G_USEC_PER_SEC;
+    engine->stop.n_triple_faults = machine_triple_faults(engine->machine);
+    if (!stop_record_save(engine->bundle, &engine->stop, &error))
+        g_warning("Why the machine stopped is not remembered: %s", error->message);
+    g_message("Stopped: %s%s%s", stop_reason_name(engine->stop.reason),
+              engine->stop.subject ? ", " : "", engine->stop.subject ? engine->stop.subject : "");
+}
+
+void engine_end(Engine *engine, StopReason reason, void (*ended)(gpointer opaque), gpointer opaque)
 {
     if (!engine->ending) {
         engine->ending = true;
+        record_stop(engine, reason);
         engine->thumbnail_at = 0;
         engine_update_thumbnail(engine);
         stop_machine(engine);
@@ -245,7 +293,7 @@ static gboolean on_grace_over(gpointer opaque)
     Engine *engine = opaque;
     engine->off_timer = 0;
     g_message("The guest did not turn off in %d seconds", GRACE_SECONDS);
-    engine_end(engine, NULL, NULL);
+    engine_end(engine, STOP_HOST, NULL, NULL);
     return G_SOURCE_REMOVE;
 }
 
@@ -255,7 +303,7 @@ void engine_ask_to_end(Engine *engine)
         return;
     bool running = machine_state(engine->machine) == MACHINE_RUNNING;
     if (!running || engine->off_timer) {
-        engine_end(engine, NULL, NULL);
+        engine_end(engine, STOP_HOST, NULL, NULL);
         return;
     }
     g_message("Asked to end: pressing the power button");
@@ -300,6 +348,7 @@ void engine_free(Engine *engine)
     g_queue_clear(&engine->events);
     g_mutex_clear(&engine->events_lock);
     definition_free(engine->definition);
+    stop_record_clear(&engine->stop);
     if (engine->lock_fd >= 0)
         close(engine->lock_fd);
     g_free(engine->cpu_reason);

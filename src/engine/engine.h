@@ -11,6 +11,7 @@
 #include "engine/text-watch.h"
 #include "engine/typist.h"
 #include "model/bundle.h"
+#include "model/stop-record.h"
 
 typedef struct {
     bool paused, disposable;
@@ -44,6 +45,8 @@ typedef struct Engine {
     GMutex events_lock;
     guint off_timer; /* after the power button was pressed for SIGTERM */
     int64_t thumbnail_at;
+    unsigned n_triple_faults; /* as last told */
+    StopRecord stop;          /* why it stopped, or is stopped now */
     bool ending, has_traces;
 } Engine;
 
@@ -54,12 +57,16 @@ Engine *engine_new(const char *bundle, const EngineOptions *options, GMainLoop *
 /* Ends the machine if it still runs, writes all disks, and takes our traces off. */
 void engine_free(Engine *engine);
 
-/* The machine goes off and the engine ends: state "off" is told to clients, the loop is quit.
- * @ended (may be NULL) is called between, while clients still listen. */
-void engine_end(Engine *engine, void (*ended)(gpointer opaque), gpointer opaque);
+/* The machine goes off and the engine ends: @reason is left in the bundle (unless a problem had
+ * stopped the machine already: then that), state "off" is told to clients, the loop is quit. @ended
+ * (may be NULL) is called between, while clients still listen. */
+void engine_end(Engine *engine, StopReason reason, void (*ended)(gpointer opaque), gpointer opaque);
 /* SIGTERM: the power button first; off for good after a while, or when asked again. */
 void engine_ask_to_end(Engine *engine);
 
+/* Brings engine->stop up to date with what stopped the machine by itself, if anything did; logs it
+ * once. */
+void engine_note_problem(Engine *engine);
 /* Writes the bundle's thumbnail unless that was done less than a second ago, or takes it away when
  * the definition, as it is now, wants none. */
 void engine_update_thumbnail(Engine *engine);

@@ -86,7 +86,7 @@ static gboolean on_stop(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoca
         return TRUE;
     }
     StopReply reply = { dbus, invocation };
-    engine_end(object->engine, on_ended, &reply);
+    engine_end(object->engine, STOP_USER, on_ended, &reply);
     return TRUE;
 }
 
@@ -222,7 +222,10 @@ static void tell_state(MachineObject *object, const char *state, const char *pro
     const char *problem_before = vitrine_dbus_machine1_get_problem(object->dbus);
     if (g_strcmp0(before, state) == 0 && g_strcmp0(problem_before, problem) == 0)
         return;
+    const StopRecord *stop = &object->engine->stop;
     vitrine_dbus_machine1_set_problem(object->dbus, problem);
+    vitrine_dbus_machine1_set_stop_reason(object->dbus, stop_reason_name(stop->reason));
+    vitrine_dbus_machine1_set_stop_subject(object->dbus, stop->subject ? stop->subject : "");
     vitrine_dbus_machine1_set_state(object->dbus, state);
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(object->dbus));
     vitrine_dbus_machine1_emit_state_changed(object->dbus, state, problem);
@@ -232,6 +235,7 @@ void machine_object_sync_state(MachineObject *object)
 {
     MachineState state = machine_state(object->engine->machine);
     g_autofree char *problem = machine_dup_problem(object->engine->machine);
+    engine_note_problem(object->engine);
     if (state == MACHINE_OFF)
         return; /* said when all disks are written: machine_object_tell_off() */
     tell_state(object, state_name(state), problem ? problem : "");
@@ -239,6 +243,7 @@ void machine_object_sync_state(MachineObject *object)
 
 void machine_object_tell_reset(MachineObject *object)
 {
+    vitrine_dbus_machine1_set_triple_faults(object->dbus, object->engine->n_triple_faults);
     vitrine_dbus_machine1_emit_reset_happened(object->dbus);
 }
 
@@ -290,6 +295,9 @@ MachineObject *machine_object_new(Engine *engine)
     vitrine_dbus_machine1_set_bundle(dbus, engine->bundle);
     vitrine_dbus_machine1_set_state(dbus, "off");
     vitrine_dbus_machine1_set_problem(dbus, "");
+    vitrine_dbus_machine1_set_stop_reason(dbus, "");
+    vitrine_dbus_machine1_set_stop_subject(dbus, "");
+    vitrine_dbus_machine1_set_triple_faults(dbus, 0);
     vitrine_dbus_machine1_set_cpu_backend(dbus, engine->cpu_backend);
     vitrine_dbus_machine1_set_cpu_reason(dbus, engine->cpu_reason);
     vitrine_dbus_machine1_set_memory(dbus, definition->memory_bytes);

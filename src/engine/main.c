@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/place.h"
 #include "core/block/disk.h"
+#include "engine/crash-mark.h"
 #include "engine/engine.h"
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -68,6 +69,7 @@ static int run_machine(const Arguments *arguments, const char *bundle)
     EngineOptions options = { .paused = arguments->paused, .disposable = arguments->disposable };
 
     begin_log(arguments, bundle);
+    crash_mark_install(bundle);
     Engine *engine = engine_new(bundle, &options, loop, &error);
     if (!engine) {
         g_warning("Not started: %s", error->message);

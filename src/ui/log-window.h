@@ -2,11 +2,13 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* What an engine said last, to be read and copied: for a machine that stopped unexpectedly.
- * Included by the machine page. */
+/* What a machine's engine said: why it stopped in plain words and what to do about it, below that
+ * the log's own lines, and a button that copies both for a bug report. */
 
-#include <gtk/gtk.h>
+#include "ui/machine.h"
 
-/* Opens a window over @parent with the end of the log at @path; a log that cannot be read says why.
- */
-void log_window_show(GtkWindow *parent, const char *machine, const char *path);
+G_BEGIN_DECLS
+
+void log_window_show(GtkWindow *parent, VitrineMachine *machine);
+
+G_END_DECLS

@@ -134,9 +134,7 @@ static void on_status_clicked(GtkButton *button, VitrineMachinePage *self)
 
 static void on_log_clicked(GtkButton *button, VitrineMachinePage *self)
 {
-    g_autofree char *path = vitrine_machine_dup_log(self->machine);
-    log_window_show(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self))),
-                    vitrine_machine_get_name(self->machine), path);
+    log_window_show(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self))), self->machine);
 }
 
 static void on_notice_clicked(GtkButton *button, VitrineMachinePage *self)

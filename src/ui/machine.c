@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
+#include "client/stop-words.h"
 #include "ui/machine-private.h"
 #include <glib/gi18n.h>
 
@@ -112,8 +113,13 @@ static void on_state(VitrineDBusMachine1 *proxy, const char *state, const char *
                      VitrineMachine *self)
 {
     int parsed = client_state_parse(state);
+    StopRecord stop = { .reason = stop_reason_parse(vitrine_dbus_machine1_get_stop_reason(proxy)),
+                        .subject = (char *)vitrine_dbus_machine1_get_stop_subject(proxy) };
+    /* The engine's words, unless there are some in the user's language. */
+    g_autofree char *words =
+        stop_is_trouble(stop.reason) ? stop_dup_explanation(&stop, self->bundle) : NULL;
     if (parsed >= 0)
-        machine_set_state(self, (ClientState)parsed, problem);
+        machine_set_state(self, (ClientState)parsed, words ? words : problem);
 }
 
 static void open_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -372,11 +378,6 @@ VitrineDBusMachine1 *vitrine_machine_get_proxy(VitrineMachine *self)
 GDBusConnection *vitrine_machine_get_connection(VitrineMachine *self)
 {
     return self->proxy ? g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)) : NULL;
-}
-
-char *vitrine_machine_dup_log(VitrineMachine *self)
-{
-    return g_build_filename(self->bundle, BUNDLE_LOG, NULL);
 }
 
 static const char *machine_cpu_text(VitrineMachine *self)

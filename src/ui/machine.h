@@ -67,7 +67,5 @@ void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
 void vitrine_machine_want_thumbnail(VitrineMachine *self);
 /* Loads thumbnail.png again; asks a running engine for a new one first. */
 void vitrine_machine_refresh_thumbnail(VitrineMachine *self);
-/* Path of engine.log. */
-char *vitrine_machine_dup_log(VitrineMachine *self);
 
 G_END_DECLS

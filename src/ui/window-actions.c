@@ -3,6 +3,7 @@
 
 /* What the buttons and menus do. */
 
+#include "ui/log-window.h"
 #include "ui/settings-window.h"
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
@@ -206,6 +207,11 @@ static void action_settings(GtkWidget *widget, const char *name, GVariant *param
     settings_window_show(GTK_WINDOW(widget), window_subject(VITRINE_WINDOW(widget)));
 }
 
+static void action_log(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    log_window_show(GTK_WINDOW(widget), window_subject(VITRINE_WINDOW(widget)));
+}
+
 /* What window-manage.c does, by the action's name. */
 static void action_manage(GtkWidget *widget, const char *name, GVariant *parameter)
 {
@@ -267,6 +273,7 @@ void window_update_actions(VitrineWindow *self)
         { "machine.insert", live || can_start },
         { "machine.eject", live || can_start },
         { "machine.settings", whole },
+        { "machine.log", machine && !missing },
         { "machine.rename", whole },
         { "machine.clone", whole && still },
         { "machine.trash", machine && !missing },
@@ -342,6 +349,7 @@ void window_install_actions(GtkWidgetClass *klass)
         { "machine.keys", "s", action_keys },
         { "machine.screenshot", NULL, action_screenshot },
         { "machine.settings", NULL, action_settings },
+        { "machine.log", NULL, action_log },
         { "machine.rename", NULL, action_manage },
         { "machine.clone", NULL, action_manage },
         { "machine.trash", NULL, action_manage },

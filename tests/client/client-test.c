@@ -407,9 +407,94 @@ static void a_full_host_disk_is_told_with_its_words(void **state)
     vitrine_dbus_machine1_call_type_text_sync(proxy, "full\n", NULL, NULL);
     wait_for_state(bundle, CLIENT_PAUSED_PROBLEM);
     g_autoptr(ClientMachine) machine = client_open_machine(bundle);
-    assert_string_equal(machine->problem, "The disk of this computer is full");
+    assert_int_equal(machine->stop.reason, STOP_DISK_FULL);
+    assert_non_null(strstr(machine->problem, "/full/disk.qcow2"));
+    assert_non_null(strstr(machine->problem, "Make room"));
     assert_true(vitrine_dbus_machine1_call_resume_sync(proxy, NULL, NULL));
     assert_int_equal(state_of(bundle), CLIENT_RUNNING);
+    g_autoptr(ClientMachine) again = client_open_machine(bundle);
+    assert_int_equal(again->stop.reason, STOP_NONE);
+    g_autofree char *log = g_build_filename(bundle, BUNDLE_LOG, NULL);
+    g_autofree char *text = NULL;
+    assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    assert_non_null(strstr(text, "The machine stopped (disk-full)"));
+}
+
+static StopReason reason_of(const char *bundle)
+{
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    return machine->stop.reason;
+}
+
+static void type_to(const char *bundle, const char *text)
+{
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(definition->uuid, NULL);
+    vitrine_dbus_machine1_call_type_text_sync(proxy, text, NULL, NULL);
+}
+
+static void why_a_machine_stopped_is_kept_until_its_next_start(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    assert_int_equal(reason_of(bundle), STOP_NONE);
+    start(bundle);
+    type_to(bundle, "off\n");
+    wait_for_state(bundle, CLIENT_OFF);
+    assert_int_equal(reason_of(bundle), STOP_GUEST);
+    start(bundle);
+    assert_int_equal(reason_of(bundle), STOP_NONE);
+    kill(engine_pid(bundle), SIGTERM);
+    wait_for_state(bundle, CLIENT_OFF);
+    assert_int_equal(reason_of(bundle), STOP_HOST);
+}
+
+static void a_machine_forced_off_with_a_full_disk_stopped_for_the_disk(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    type_to(bundle, "full\n");
+    wait_for_state(bundle, CLIENT_PAUSED_PROBLEM);
+    g_autoptr(Definition) definition = bundle_load(bundle, NULL);
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(definition->uuid, NULL);
+    assert_true(vitrine_dbus_machine1_call_stop_sync(proxy, TRUE, NULL, NULL));
+    wait_for_state(bundle, CLIENT_OFF);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    assert_int_equal(machine->stop.reason, STOP_DISK_FULL);
+    assert_string_equal(machine->stop.subject, "/full/disk.qcow2");
+}
+
+static void a_crash_of_ours_is_told_from_a_kill(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    kill(engine_pid(bundle), SIGKILL);
+    wait_for_state(bundle, CLIENT_CRASHED);
+    assert_int_equal(reason_of(bundle), STOP_KILLED);
+    start(bundle);
+    kill(engine_pid(bundle), SIGSEGV);
+    wait_for_state(bundle, CLIENT_CRASHED);
+    g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+    assert_int_equal(machine->stop.reason, STOP_BUG);
+    assert_string_equal(machine->stop.subject, "SIGSEGV");
+}
+
+static void triple_faults_are_counted_and_logged(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    start(bundle);
+    type_to(bundle, "triple\ntriple\n");
+    g_autofree char *log = g_build_filename(bundle, BUNDLE_LOG, NULL);
+    gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    unsigned n = 0;
+    while (n != 2 && g_get_monotonic_time() < end) {
+        g_autoptr(ClientMachine) machine = client_open_machine(bundle);
+        n = machine->stop.n_triple_faults;
+        g_usleep(10000);
+    }
+    assert_int_equal(n, 2);
+    g_autofree char *text = NULL;
+    assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    assert_non_null(strstr(text, "triple fault"));
 }
 
 int main(void)
@@ -437,6 +522,10 @@ int main(void)
         TEST(deleting_does_not_follow_links),
         TEST(a_missing_engine_is_said),
         TEST(a_full_host_disk_is_told_with_its_words),
+        TEST(why_a_machine_stopped_is_kept_until_its_next_start),
+        TEST(a_machine_forced_off_with_a_full_disk_stopped_for_the_disk),
+        TEST(a_crash_of_ours_is_told_from_a_kill),
+        TEST(triple_faults_are_counted_and_logged),
     };
     g_autofree char *data = g_dir_make_tmp("client-data-XXXXXX", NULL);
     g_setenv("XDG_DATA_HOME", data, TRUE); /* GLib reads it once */

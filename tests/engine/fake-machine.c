@@ -4,8 +4,9 @@
  * that echo what is typed on a text screen and on the serial port, and obey a few words. So engine,
  * client and command line are tested in milliseconds, and what they do to a machine can be counted.
  *
- * Words, typed and ended with Enter: off (powers off), reset, graphics, full (host disk full),
- * crash (the process dies). The power button powers off unless "deaf" was typed. */
+ * Words, typed and ended with Enter: off (powers off), reset, triple (a reset by triple fault),
+ * graphics, full (host disk full), crash (the process dies). The power button powers off unless
+ * "deaf" was typed. */
 
 #include "core/dev/char-backend.h"
 #include "core/dev/i8042.h"
@@ -42,6 +43,7 @@ struct MachinePrivate {
     char *media[MACHINE_MAX_DRIVES];
     char *problem;
     bool deaf;
+    unsigned n_triple_faults;
     Device port; /* as which the serial back end enters us */
     unsigned n_cpus;
 };
@@ -146,6 +148,9 @@ static void obey(Machine *machine, const char *word)
     if (strcmp(word, "off") == 0) {
         g_thread_unref(g_thread_new("off", power_off_thread, machine));
     } else if (strcmp(word, "reset") == 0) {
+        tell(machine, MACHINE_EVENT_RESET);
+    } else if (strcmp(word, "triple") == 0) {
+        machine->priv->n_triple_faults++;
         tell(machine, MACHINE_EVENT_RESET);
     } else if (strcmp(word, "graphics") == 0) {
         machine->vga->graphics = true;
@@ -300,6 +305,18 @@ MachineState machine_state(const Machine *machine)
 char *machine_dup_problem(Machine *machine)
 {
     return g_strdup(machine->priv->problem);
+}
+
+MachineProblem machine_problem(Machine *machine, char **out_subject)
+{
+    if (out_subject)
+        *out_subject = g_strdup(machine->priv->problem ? "/full/disk.qcow2" : NULL);
+    return machine->priv->problem ? MACHINE_PROBLEM_DISK_FULL : MACHINE_PROBLEM_NONE;
+}
+
+unsigned machine_triple_faults(const Machine *machine)
+{
+    return machine->priv->n_triple_faults;
 }
 
 void machine_set_listener(Machine *machine, void (*callback)(void *opaque, MachineEvent event),

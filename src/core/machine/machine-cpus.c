@@ -181,6 +181,13 @@ static void set_done(MachineCpu *cpu)
     g_mutex_unlock(&p->run_lock);
 }
 
+static void report_failure(Machine *machine, const char *why)
+{
+    char *text = g_strdup_printf("The processor cannot go on: %s", why);
+    machine_report(machine, REQUEST_FAIL,
+                   (MachineTrouble){ MACHINE_PROBLEM_CPU, g_strdup(why), text });
+}
+
 static gpointer run_cpu(gpointer data)
 {
     MachineCpu *cpu = data;
@@ -192,13 +199,12 @@ static gpointer run_cpu(gpointer data)
         case CPU_EXIT_HALTED: break;
         case CPU_EXIT_SHUTDOWN:
             set_done(cpu);
+            __atomic_fetch_add(&machine->priv->n_triple_faults, 1, __ATOMIC_SEQ_CST);
             machine_request_reset(machine);
             break;
         case CPU_EXIT_FAILED:
             set_done(cpu);
-            machine_report(machine, REQUEST_FAIL,
-                           g_strdup_printf("The processor cannot go on: %s",
-                                           cpu->vcpu->failure ? cpu->vcpu->failure : "no reason"));
+            report_failure(machine, cpu->vcpu->failure ? cpu->vcpu->failure : "no reason");
             break;
         }
     }

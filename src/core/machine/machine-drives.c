@@ -3,15 +3,19 @@
 #include "core/machine/machine-private.h"
 
 #include "core/dev/ahci.h"
+#include <errno.h>
 #include <gio/gio.h>
 
 /* A full host disk is no error of the guest's: the machine waits until there is room. */
 static void on_disk_problem(void *opaque, Disk *disk, int error_number)
 {
+    bool full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
+    char *text = g_strdup_printf("%s could not be written: %s. The machine is paused and nothing "
+                                 "is lost. Make room there, then resume it.",
+                                 disk_path(disk), g_strerror(error_number));
     machine_report(opaque, REQUEST_PROBLEM,
-                   g_strdup_printf("%s could not be written: %s. The machine is paused and "
-                                   "nothing is lost. Make room there, then resume it.",
-                                   disk_path(disk), g_strerror(error_number)));
+                   (MachineTrouble){ full ? MACHINE_PROBLEM_DISK_FULL : MACHINE_PROBLEM_DISK,
+                                     g_strdup(disk_path(disk)), text });
 }
 
 static Disk *open_disk(Machine *machine, const char *path, bool is_cdrom, bool read_only,

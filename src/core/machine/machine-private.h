@@ -19,6 +19,12 @@
 
 #define FOUR_GIB (UINT64_C(1) << 32)
 
+/* What went wrong; of kind NONE when nothing did. Strings owned. */
+typedef struct {
+    MachineProblem kind;
+    char *subject, *text;
+} MachineTrouble;
+
 typedef struct MachinePrivate MachinePrivate;
 
 typedef struct {
@@ -74,8 +80,9 @@ struct MachinePrivate {
     GAsyncQueue *requests;
     unsigned pending; /* atomic: bits of requests queued and not yet begun */
     GMutex text_lock;
-    char *problem;        /* owned, text_lock */
-    char *coming_problem; /* owned, text_lock: for the request under way */
+    MachineTrouble problem;        /* text_lock */
+    MachineTrouble coming_problem; /* text_lock: for the request under way */
+    unsigned n_triple_faults;      /* atomic */
     void (*listener)(void *opaque, MachineEvent event);
     void *listener_opaque;
     int exit_code;
@@ -128,5 +135,5 @@ void machine_drives_retry(Machine *machine);
 
 /* machine.c */
 void machine_request(Machine *machine, MachineRequest request);
-/* Takes @text. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
-void machine_report(Machine *machine, MachineRequest request, char *text);
+/* Takes @trouble's strings. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
+void machine_report(Machine *machine, MachineRequest request, MachineTrouble trouble);

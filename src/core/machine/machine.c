@@ -39,13 +39,21 @@ static void set_state(Machine *machine, MachineState state)
     __atomic_store_n(&machine->priv->state, state, __ATOMIC_SEQ_CST);
 }
 
-static void set_problem(Machine *machine, char *text)
+static void trouble_clear(MachineTrouble *trouble)
+{
+    g_free(trouble->subject);
+    g_free(trouble->text);
+    *trouble = (MachineTrouble){ MACHINE_PROBLEM_NONE };
+}
+
+/* Takes @trouble. */
+static void set_problem(Machine *machine, MachineTrouble trouble)
 {
     MachinePrivate *p = machine->priv;
 
     g_mutex_lock(&p->text_lock);
-    g_free(p->problem);
-    p->problem = text;
+    trouble_clear(&p->problem);
+    p->problem = trouble;
     g_mutex_unlock(&p->text_lock);
 }
 
@@ -54,9 +62,26 @@ char *machine_dup_problem(Machine *machine)
     MachinePrivate *p = machine->priv;
 
     g_mutex_lock(&p->text_lock);
-    char *text = g_strdup(p->problem);
+    char *text = g_strdup(p->problem.text);
     g_mutex_unlock(&p->text_lock);
     return text;
+}
+
+MachineProblem machine_problem(Machine *machine, char **out_subject)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->text_lock);
+    MachineProblem kind = p->problem.kind;
+    if (out_subject)
+        *out_subject = g_strdup(p->problem.subject);
+    g_mutex_unlock(&p->text_lock);
+    return kind;
+}
+
+unsigned machine_triple_faults(const Machine *machine)
+{
+    return __atomic_load_n(&machine->priv->n_triple_faults, __ATOMIC_SEQ_CST);
 }
 
 int machine_exit_code(const Machine *machine)
@@ -139,7 +164,7 @@ void machine_resume(Machine *machine)
     MachineState state = machine_state(machine);
     bool changes = state == MACHINE_PAUSED || state == MACHINE_PAUSED_PROBLEM;
     if (changes) {
-        set_problem(machine, NULL);
+        set_problem(machine, (MachineTrouble){ MACHINE_PROBLEM_NONE });
         machine_drives_retry(machine);
         let_run(machine);
     }
@@ -180,7 +205,7 @@ static bool power_off(Machine *machine)
         bring_to_rest(machine);
         forget_memory(machine->ram);
         reset_at_rest(machine);
-        set_problem(machine, NULL);
+        set_problem(machine, (MachineTrouble){ MACHINE_PROBLEM_NONE });
         set_state(machine, MACHINE_OFF);
     }
     return changes;
@@ -227,13 +252,13 @@ void machine_request_power_off(Machine *machine)
     machine_request(machine, REQUEST_POWER_OFF);
 }
 
-void machine_report(Machine *machine, MachineRequest request, char *text)
+void machine_report(Machine *machine, MachineRequest request, MachineTrouble trouble)
 {
     MachinePrivate *p = machine->priv;
 
     g_mutex_lock(&p->text_lock);
-    g_free(p->coming_problem);
-    p->coming_problem = text;
+    trouble_clear(&p->coming_problem);
+    p->coming_problem = trouble;
     g_mutex_unlock(&p->text_lock);
     machine_request(machine, request);
 }
@@ -248,10 +273,11 @@ static void stop_with_problem(Machine *machine, MachineState state)
         bring_to_rest(machine);
         set_state(machine, state);
         g_mutex_lock(&p->text_lock);
-        char *text = g_steal_pointer(&p->coming_problem);
+        MachineTrouble trouble = p->coming_problem;
+        p->coming_problem = (MachineTrouble){ MACHINE_PROBLEM_NONE };
         g_mutex_unlock(&p->text_lock);
-        if (text)
-            set_problem(machine, text);
+        if (trouble.kind != MACHINE_PROBLEM_NONE)
+            set_problem(machine, trouble);
     }
     g_rec_mutex_unlock(&p->life_lock);
     if (changes)
@@ -415,8 +441,8 @@ void machine_free(Machine *machine)
     ram_free(p->bios);
     ram_free(p->vga_rom);
     g_async_queue_unref(p->requests);
-    g_free(p->problem);
-    g_free(p->coming_problem);
+    trouble_clear(&p->problem);
+    trouble_clear(&p->coming_problem);
     g_mutex_clear(&p->text_lock);
     g_mutex_clear(&p->run_lock);
     g_cond_clear(&p->run_cond);

@@ -63,6 +63,13 @@ typedef enum {
     MACHINE_EVENT_POWEROFF
 } MachineEvent;
 
+typedef enum {
+    MACHINE_PROBLEM_NONE,
+    MACHINE_PROBLEM_DISK_FULL, /* no room for a write on the host */
+    MACHINE_PROBLEM_DISK,      /* a write failed otherwise */
+    MACHINE_PROBLEM_CPU        /* this CPU cannot go on */
+} MachineProblem;
+
 struct Machine {
     /* The board, for devices. */
     GRecMutex lock;
@@ -98,6 +105,11 @@ MachineState machine_state(const Machine *machine);
 /* Why it failed or paused by itself, in words for the user; NULL when there is nothing to say. dup.
  */
 char *machine_dup_problem(Machine *machine);
+/* The same for programs: its kind, and in @out_subject (may be NULL; owned) what it is about, a
+ * disk's path or what the processor met. */
+MachineProblem machine_problem(Machine *machine, char **out_subject);
+/* How often the guest's processor gave up and the board reset, since the machine was made. */
+unsigned machine_triple_faults(const Machine *machine);
 
 /* @callback runs on any thread, no lock held, after each event. One listener. */
 void machine_set_listener(Machine *machine, void (*callback)(void *opaque, MachineEvent event),

@@ -292,6 +292,7 @@ static void triple_fault_resets(void **state)
     __atomic_store_n(&fake.exit, CPU_EXIT_SHUTDOWN, __ATOMIC_SEQ_CST);
     wait_for_event(f, MACHINE_EVENT_RESET);
     assert_int_equal(machine_state(f->machine), MACHINE_RUNNING);
+    assert_true(machine_triple_faults(f->machine) >= 1);
     run_guest(guest_opens_shadow);
 }
 
@@ -330,13 +331,19 @@ static void a_full_host_disk_pauses_until_resumed(void **state)
     Fixture *f = *state;
 
     start(f);
-    machine_report(f->machine, REQUEST_PROBLEM, g_strdup("disk-0.qcow2 could not be written"));
+    machine_report(f->machine, REQUEST_PROBLEM,
+                   (MachineTrouble){ MACHINE_PROBLEM_DISK_FULL, g_strdup("disk-0.qcow2"),
+                                     g_strdup("disk-0.qcow2 could not be written") });
     wait_for_state(f, MACHINE_PAUSED_PROBLEM);
+    g_autofree char *subject = NULL;
+    assert_int_equal(machine_problem(f->machine, &subject), MACHINE_PROBLEM_DISK_FULL);
+    assert_string_equal(subject, "disk-0.qcow2");
     g_autofree char *problem = machine_dup_problem(f->machine);
     assert_string_equal(problem, "disk-0.qcow2 could not be written");
     machine_resume(f->machine);
     assert_int_equal(machine_state(f->machine), MACHINE_RUNNING);
     assert_null(machine_dup_problem(f->machine));
+    assert_int_equal(machine_problem(f->machine, NULL), MACHINE_PROBLEM_NONE);
     run_guest(guest_opens_shadow);
 }
 
