@@ -144,6 +144,9 @@ static bool add_outside_disks(Clone *clone, GError **error)
 {
     for (int i = 0; i < DEFINITION_MAX_DRIVES; i++) {
         DefinitionDrive *drive = &clone->definition->drive[i];
+        g_autofree char *inside = bundle_dup_relative(clone->bundle, drive->path);
+        g_free(drive->path);
+        drive->path = g_steal_pointer(&inside);
         g_autofree char *from = bundle_dup_absolute(clone->bundle, drive->path);
         if (drive->type != DRIVE_DISK || !drive->path[0] || has_item(clone, drive->path))
             continue;

@@ -111,33 +111,37 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
         medium->boots = true;
         return true;
     }
+    static const char convert[] =
+        "“qemu-img convert -O qcow2 FILE disk.qcow2” makes a disk of it that Vitrine can use";
     static const struct {
         const char *magic;
         gsize offset, length;
-        const char *what;
+        const char *what, *remedy;
     } others[] = {
-        { "KDMV", 0, 4, "a VMware disk (VMDK)" },
-        { "# Disk DescriptorFile", 0, 21, "a VMware disk (VMDK)" },
-        { "\x7f\x10\xda\xbe", 64, 4, "a VirtualBox disk (VDI)" },
-        { "vhdxfile", 0, 8, "a Hyper-V disk (VHDX)" },
-        { "conectix", 0, 8, "a Virtual PC disk (VHD)" },
-        { "PK\x03\x04", 0, 4, "a zip archive; unpack it first" },
-        { "\x1f\x8b", 0, 2, "a compressed file (gzip); unpack it first" },
-        { "BZh", 0, 3, "a compressed file (bzip2); unpack it first" },
+        { "KDMV", 0, 4, "a VMware disk (VMDK)", convert },
+        { "# Disk DescriptorFile", 0, 21, "a VMware disk (VMDK)", convert },
+        { "\x7f\x10\xda\xbe", 64, 4, "a VirtualBox disk (VDI)", convert },
+        { "vhdxfile", 0, 8, "a Hyper-V disk (VHDX)", convert },
+        { "conectix", 0, 8, "a Virtual PC disk (VHD)", convert },
+        { "ustar", 257, 5, "an archive (OVA or tar)",
+          "Unpack it with “tar xf” and convert the disk in it with “qemu-img convert -O qcow2”" },
+        { "PK\x03\x04", 0, 4, "a zip archive", "Unpack it first" },
+        { "\x1f\x8b", 0, 2, "a compressed file (gzip)", "Unpack it first" },
+        { "BZh", 0, 3, "a compressed file (bzip2)", "Unpack it first" },
         { "\xfd"
           "7zXZ",
-          0, 5, "a compressed file (xz); unpack it first" },
-        { "\x28\xb5\x2f\xfd", 0, 4, "a compressed file (zstd); unpack it first" },
+          0, 5, "a compressed file (xz)", "Unpack it first" },
+        { "\x28\xb5\x2f\xfd", 0, 4, "a compressed file (zstd)", "Unpack it first" },
         { "\x7f"
           "ELF",
-          0, 4, "a program" },
-        { "%PDF", 0, 4, "a PDF document" },
+          0, 4, "a program", "Choose a disc or a disk image" },
+        { "%PDF", 0, 4, "a PDF document", "Choose a disc or a disk image" },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
         if (memcmp(first + others[i].offset, others[i].magic, others[i].length) == 0) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "“%s” is %s, which is no disc or disk image that Vitrine can use", path,
-                        others[i].what);
+                        "“%s” is %s, which Vitrine cannot read. %s", path, others[i].what,
+                        others[i].remedy);
             return false;
         }
     /* The first sectors of a disc that boots from a stick too look like a disk's. */

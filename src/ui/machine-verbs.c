@@ -67,26 +67,34 @@ void vitrine_machine_force_off(VitrineMachine *self)
                  _("The machine could not be switched off"));
 }
 
-/* The number of the first disc drive, or -1. */
-static int machine_disc_drive(VitrineMachine *self)
+/* The number of the first disc drive, or -1; with @want_free rather one that is empty or has a disc
+ * of files. @out_disc (may be NULL): what else is in it, or NULL. */
+static int machine_disc_drive(VitrineMachine *self, bool want_free, char **out_disc)
 {
     VitrineDBusMachine1 *proxy = vitrine_machine_get_proxy(self);
     GVariant *drives = proxy ? vitrine_dbus_machine1_get_drives(proxy) : NULL;
-    if (!drives)
-        return -1;
-    GVariantIter iter;
-    GVariant *drive;
+    g_autofree char *disc = NULL;
     int found = -1;
-    g_variant_iter_init(&iter, drives);
-    while (found < 0 && (drive = g_variant_iter_next_value(&iter))) {
-        const char *kind = "";
+    gsize n = drives ? g_variant_n_children(drives) : 0;
+    for (gsize i = 0; i < n && (found < 0 || (want_free && disc)); i++) {
+        g_autoptr(GVariant) drive = g_variant_get_child_value(drives, i);
+        const char *kind = "", *path = "";
         guint32 number = 0;
         g_variant_lookup(drive, "kind", "&s", &kind);
+        g_variant_lookup(drive, "path", "&s", &path);
         g_variant_lookup(drive, "drive", "u", &number);
-        if (strcmp(kind, "cdrom") == 0)
-            found = (int)number;
-        g_variant_unref(drive);
+        if (strcmp(kind, "cdrom") != 0)
+            continue;
+        g_autofree char *own = bundle_dup_file_disc(vitrine_machine_get_bundle(self), number);
+        bool is_free = !*path || strcmp(path, own) == 0;
+        if (found >= 0 && !is_free)
+            continue;
+        found = (int)number;
+        g_free(disc);
+        disc = is_free ? NULL : g_strdup(path);
     }
+    if (out_disc)
+        *out_disc = g_steal_pointer(&disc);
     return found;
 }
 
@@ -117,13 +125,23 @@ void vitrine_machine_insert(VitrineMachine *self, const char *path)
         machine_set_disc(self, path, _("The disc could not be inserted"));
         return;
     }
-    int drive = machine_disc_drive(self);
+    int drive = machine_disc_drive(self, false, NULL);
     if (drive < 0) {
         machine_fail(
             self, _("The disc could not be inserted"),
             g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("This machine has no disc drive.")));
         return;
     }
+    vitrine_machine_insert_into(self, drive, path);
+}
+
+int vitrine_machine_find_disc_drive(VitrineMachine *self, char **out_disc)
+{
+    return machine_disc_drive(self, true, out_disc);
+}
+
+void vitrine_machine_insert_into(VitrineMachine *self, int drive, const char *path)
+{
     machine_call(self, "InsertMedia", g_variant_new("(us)", (guint)drive, path),
                  _("The disc could not be inserted"));
 }
@@ -134,7 +152,7 @@ void vitrine_machine_eject(VitrineMachine *self)
         machine_set_disc(self, "", _("The disc could not be ejected"));
         return;
     }
-    int drive = machine_disc_drive(self);
+    int drive = machine_disc_drive(self, false, NULL);
     if (drive >= 0)
         machine_call(self, "EjectMedia", g_variant_new("(u)", (guint)drive),
                      _("The disc could not be ejected"));

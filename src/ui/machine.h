@@ -62,6 +62,10 @@ void vitrine_machine_force_off(VitrineMachine *self);
 /* Into the first disc drive; of a machine that is off, in its definition. */
 void vitrine_machine_insert(VitrineMachine *self, const char *path);
 void vitrine_machine_eject(VitrineMachine *self);
+/* Of a running machine: the number of the disc drive that a disc of files best goes into, or -1.
+ * @out_disc: what is in it and would have to go, or NULL when it is empty or has such a disc. */
+int vitrine_machine_find_disc_drive(VitrineMachine *self, char **out_disc);
+void vitrine_machine_insert_into(VitrineMachine *self, int drive, const char *path);
 void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
 /* Loads thumbnail.png, if nobody has yet: for the tile that is about to show it. */
 void vitrine_machine_want_thumbnail(VitrineMachine *self);

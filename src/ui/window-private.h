@@ -5,7 +5,7 @@
 
 /* What the files of the window share: window.c has the template, the two pages and what is said;
  * window-files.c what is dropped and chosen; window-manage.c what is done with a machine as a
- * thing; window-actions.c what the buttons and menus do. Included by those four. */
+ * thing; window-actions.c what the buttons and menus do. Included by those five. */
 
 #include "ui/library-page.h"
 #include "ui/machine-page.h"
@@ -20,6 +20,9 @@ struct _VitrineWindow {
     GtkBox *jobs;          /* what takes long, at the lower edge */
     AdwFlap *machine_flap; /* the header above the page; over it in full screen */
     GtkLabel *drop_label;
+    GtkDropTarget *drop_target;   /* borrowed: the window's */
+    VitrineMachine *drop_machine; /* owned, or NULL: the running one under a drag */
+    unsigned drop_generation;     /* of what the highlight says */
     AdwWindowTitle *machine_title;
     GtkButton *pause_button, *fullscreen_button, *cpu_badge;
     VitrineMachinePage *page;
@@ -57,7 +60,12 @@ void window_offer_recent(VitrineWindow *self);
 void window_create(VitrineWindow *self, const char *source);
 /* A file chooser; @insert: for the open machine's drive, else for a new machine. */
 void window_choose_file(VitrineWindow *self, const char *title, bool insert);
+/* Puts @path first among the discs that were used lately. */
+void window_remember_medium(VitrineWindow *self, const char *path);
+
+/* window-drop.c */
 void window_add_drop_target(VitrineWindow *self);
+void window_insert(VitrineWindow *self, VitrineMachine *machine, const char *path);
 
 /* window-manage.c: each reports its own failure. */
 void window_rename(VitrineWindow *self, VitrineMachine *machine);

@@ -226,6 +226,7 @@ static void vitrine_window_dispose(GObject *object)
     g_clear_object(&self->library);
     g_clear_pointer(&self->pending_bundle, g_free);
     g_clear_pointer(&self->last_bundle, g_free);
+    g_clear_object(&self->drop_machine);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_window_parent_class)->dispose(object);
 }

@@ -163,7 +163,25 @@ static void other_files_are_refused_by_kind(void **state)
     memcpy(image, "KDMV", 4);
     assert_refused(sizeof image, "VMDK");
     memcpy(image, "PK\x03\x04", 4);
-    assert_refused(sizeof image, "unpack it first");
+    assert_refused(sizeof image, "Unpack it first");
+}
+
+static void disks_of_other_programs_are_named_with_a_way_out(void **state)
+{
+    static const struct {
+        const char *magic;
+        unsigned offset;
+        const char *name;
+    } disks[] = { { "KDMV", 0, "(VMDK)" },
+                  { "\x7f\x10\xda\xbe", 64, "(VDI)" },
+                  { "vhdxfile", 0, "(VHDX)" },
+                  { "ustar", 257, "(OVA or tar)" } };
+    for (unsigned i = 0; i < G_N_ELEMENTS(disks); i++) {
+        memset(image, 0, sizeof image);
+        memcpy(image + disks[i].offset, disks[i].magic, strlen(disks[i].magic));
+        assert_refused(sizeof image, disks[i].name);
+        assert_refused(sizeof image, "qemu-img convert -O qcow2");
+    }
 }
 
 static void disk_images_are_told_by_content(void **state)
@@ -194,6 +212,7 @@ int main(void)
         TEST(a_folder_is_refused),
         TEST(an_appimage_is_refused_though_it_holds_a_disc),
         TEST(other_files_are_refused_by_kind),
+        TEST(disks_of_other_programs_are_named_with_a_way_out),
         TEST(disk_images_are_told_by_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
