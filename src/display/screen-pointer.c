@@ -30,7 +30,8 @@ static double screen_motion_factor(VitrineScreen *self)
 void screen_update_cursor(VitrineScreen *self)
 {
     bool hidden = vitrine_screen_get_pointer_grabbed(self);
-    gtk_widget_set_cursor_from_name(GTK_WIDGET(self), hidden ? "none" : NULL);
+    const char *name = self->selecting ? "text" : hidden ? "none" : NULL;
+    gtk_widget_set_cursor_from_name(GTK_WIDGET(self), name);
 }
 
 void screen_set_pointer_grabbed(VitrineScreen *self, bool grabbed)
@@ -76,6 +77,8 @@ static void screen_absolute_motion(VitrineScreen *self, double x, double y)
 
 static void on_motion(GtkEventControllerMotion *controller, double x, double y, VitrineScreen *self)
 {
+    if (self->selecting)
+        return;
     if (vitrine_input_is_absolute(self->input))
         screen_absolute_motion(self, x, y);
     else if (self->pointer_grabbed)
@@ -106,6 +109,8 @@ static void on_pressed(GtkGestureClick *gesture, int n_press, double x, double y
                        VitrineScreen *self)
 {
     bool was_grabbed = self->pointer_grabbed;
+    if (self->selecting)
+        return;
     gtk_widget_grab_focus(GTK_WIDGET(self));
     vitrine_screen_grab(self);
     screen_set_pointer_grabbed(self, self->grabbed);

@@ -3,12 +3,14 @@
 #pragma once
 
 /* What the files of the display widget share: screen.c (the widget, who has the keyboard),
- * screen-keyboard.c, screen-pointer.c (mouse, wheel, fingers). Included by those. */
+ * screen-keyboard.c, screen-pointer.c (mouse, wheel, fingers), screen-text.c (selecting,
+ * searching), spoken-text.c (for screen readers). Included by those. */
 
 #include "display/geometry.h"
 #include "display/input.h"
 #include "display/release-chord.h"
 #include "display/screen.h"
+#include "display/text-source.h"
 #include "display/touch.h"
 
 typedef struct {
@@ -31,6 +33,15 @@ struct _VitrineScreen {
     /* pointer */
     double last_x, last_y; /* for relative motion; NAN: unknown */
     Touch touch;
+    /* text */
+    VitrineTextSource *text; /* owned */
+    GtkWidget *spoken;       /* child: the same words, for screen readers */
+    bool selecting, notify_held;
+    TextSpan selection; /* empty: none */
+    int anchor;         /* the cell where the drag began */
+    char *needle;       /* owned, or NULL */
+    GArray *found;      /* of TextSpan, owned, or NULL */
+    unsigned which;     /* of them is selected; from 1 on */
 };
 
 void screen_set_host_chords(VitrineScreen *self, const char *const *accelerators);
@@ -42,3 +53,11 @@ void screen_geometry(VitrineScreen *self, DisplayGeometry *out);
 void screen_set_pointer_grabbed(VitrineScreen *self, bool grabbed);
 void screen_update_cursor(VitrineScreen *self);
 void screen_add_pointer(VitrineScreen *self);
+
+void screen_add_text(VitrineScreen *self);
+void screen_drop_text(VitrineScreen *self);
+void screen_snapshot_text(VitrineScreen *self, GtkSnapshot *snapshot);
+
+/* A child that is not seen and says what @source does. */
+GtkWidget *spoken_text_new(void);
+void spoken_text_update(GtkWidget *spoken, const TextScreen *screen);

@@ -13,6 +13,9 @@ enum {
     PROP_SHORTCUTS_INHIBITED,
     PROP_RELEASE_CHORD,
     PROP_HOST_CHORDS,
+    PROP_HAS_TEXT,
+    PROP_SELECTING,
+    PROP_HAS_SELECTION,
     N_PROPS
 };
 static GParamSpec *properties[N_PROPS];
@@ -34,7 +37,8 @@ static bool screen_is_in_active_window(VitrineScreen *self)
 
 void vitrine_screen_grab(VitrineScreen *self)
 {
-    if (self->grabbed || !vitrine_input_is_ready(self->input) || !screen_is_in_active_window(self))
+    if (self->grabbed || self->selecting || !vitrine_input_is_ready(self->input) ||
+        !screen_is_in_active_window(self))
         return;
     self->grabbed = true;
     release_chord_clear(&self->release_chord);
@@ -102,6 +106,7 @@ void vitrine_screen_set_connection(VitrineScreen *self, GDBusConnection *connect
 {
     vitrine_screen_release(self);
     vitrine_input_set_connection(self->input, connection);
+    vitrine_text_source_set_connection(self->text, connection);
 }
 
 char *vitrine_screen_dup_release_label(VitrineScreen *self)
@@ -149,7 +154,7 @@ static void screen_realize(GtkWidget *widget)
                                                   : vitrine_cairo_presenter_new(self->frame);
     gtk_widget_set_hexpand(self->presenter, TRUE);
     gtk_widget_set_vexpand(self->presenter, TRUE);
-    gtk_widget_set_parent(self->presenter, widget);
+    gtk_widget_insert_after(self->presenter, widget, NULL); /* below what is drawn over it */
 }
 
 static void screen_unrealize(GtkWidget *widget)
@@ -161,6 +166,12 @@ static void screen_unrealize(GtkWidget *widget)
         g_signal_handlers_disconnect_by_data(self->toplevel, self);
     self->toplevel = NULL;
     GTK_WIDGET_CLASS(vitrine_screen_parent_class)->unrealize(widget);
+}
+
+static void screen_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
+{
+    GTK_WIDGET_CLASS(vitrine_screen_parent_class)->snapshot(widget, snapshot);
+    screen_snapshot_text(VITRINE_SCREEN(widget), snapshot);
 }
 
 static void screen_root(GtkWidget *widget)
@@ -187,6 +198,11 @@ static void vitrine_screen_get_property(GObject *object, guint id, GValue *value
         g_value_set_boolean(value, vitrine_screen_get_shortcuts_inhibited(self));
         break;
     case PROP_HOST_CHORDS: g_value_set_boxed(value, self->host_chords); break;
+    case PROP_HAS_TEXT: g_value_set_boolean(value, vitrine_screen_get_has_text(self)); break;
+    case PROP_SELECTING: g_value_set_boolean(value, self->selecting); break;
+    case PROP_HAS_SELECTION:
+        g_value_set_boolean(value, self->selection.end > self->selection.start);
+        break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
 }
@@ -198,6 +214,7 @@ static void vitrine_screen_set_property(GObject *object, guint id, const GValue 
     switch (id) {
     case PROP_RELEASE_CHORD: screen_set_release_chord(self, g_value_get_string(value)); break;
     case PROP_HOST_CHORDS: screen_set_host_chords(self, g_value_get_boxed(value)); break;
+    case PROP_SELECTING: vitrine_screen_set_selecting(self, g_value_get_boolean(value)); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
 }
@@ -205,6 +222,7 @@ static void vitrine_screen_set_property(GObject *object, guint id, const GValue 
 static void vitrine_screen_dispose(GObject *object)
 {
     VitrineScreen *self = VITRINE_SCREEN(object);
+    screen_drop_text(self);
     g_clear_pointer(&self->presenter, gtk_widget_unparent);
     g_clear_object(&self->frame);
     if (self->input)
@@ -218,6 +236,7 @@ static void vitrine_screen_finalize(GObject *object)
     VitrineScreen *self = VITRINE_SCREEN(object);
     g_strfreev(self->host_chords);
     g_array_unref(self->host_keys);
+    g_free(self->needle);
     G_OBJECT_CLASS(vitrine_screen_parent_class)->finalize(object);
 }
 
@@ -231,6 +250,7 @@ static void vitrine_screen_class_init(VitrineScreenClass *klass)
     object_class->finalize = vitrine_screen_finalize;
     object_class->get_property = vitrine_screen_get_property;
     object_class->set_property = vitrine_screen_set_property;
+    widget_class->snapshot = screen_snapshot;
     widget_class->root = screen_root;
     widget_class->unroot = screen_unroot;
     widget_class->realize = screen_realize;
@@ -245,6 +265,11 @@ static void vitrine_screen_class_init(VitrineScreenClass *klass)
                             G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
     properties[PROP_HOST_CHORDS] = g_param_spec_boxed("host-chords", NULL, NULL, G_TYPE_STRV,
                                                       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
+    properties[PROP_HAS_TEXT] = g_param_spec_boolean("has-text", NULL, NULL, FALSE, READ);
+    properties[PROP_SELECTING] =
+        g_param_spec_boolean("selecting", NULL, NULL, FALSE,
+                             G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+    properties[PROP_HAS_SELECTION] = g_param_spec_boolean("has-selection", NULL, NULL, FALSE, READ);
     g_object_class_install_properties(object_class, N_PROPS, properties);
     gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
     gtk_widget_class_set_css_name(widget_class, "screen");
@@ -270,5 +295,6 @@ GtkWidget *vitrine_screen_new(VitrineFrame *frame)
 {
     VitrineScreen *self = g_object_new(VITRINE_TYPE_SCREEN, NULL);
     self->frame = g_object_ref(frame);
+    screen_add_text(self);
     return GTK_WIDGET(self);
 }

@@ -8,6 +8,7 @@
 
 #include "display/screen.h"
 #include "ui/machine-page.h"
+#include "ui/text-bar.h"
 #include <adwaita.h>
 
 struct _VitrineMachinePage {
@@ -18,6 +19,7 @@ struct _VitrineMachinePage {
     GtkButton *status_button, *log_button;
     GtkLabel *notice, *hint_label;
     GtkRevealer *notice_revealer, *hint_revealer;
+    VitrineTextBar *text_bar;
     VitrineMachine *machine;     /* owned, or NULL */
     VitrineFrame *frame;         /* owned while connected */
     VitrineScreen *screen;       /* child of screen_box while connected */
@@ -45,3 +47,6 @@ void page_follow_focus(VitrineMachinePage *self, GtkRoot *root);
 /* Once; and whenever the machine or its screen changed. */
 void page_make_actions(VitrineMachinePage *self);
 void page_update_actions(VitrineMachinePage *self);
+/* Of a new screen: its words can be selected. */
+void page_follow_text(VitrineMachinePage *self);
+void page_bind_text_keys(GtkWidgetClass *widget_class);

@@ -15,6 +15,7 @@ static void page_drop_screen(VitrineMachinePage *self)
 {
     self->connection = NULL;
     if (self->screen) {
+        vitrine_text_bar_set_screen(self->text_bar, NULL);
         vitrine_screen_set_connection(self->screen, NULL);
         gtk_box_remove(self->screen_box, GTK_WIDGET(g_steal_pointer(&self->screen)));
         page_forget_input(self);
@@ -42,6 +43,7 @@ static void page_make_screen(VitrineMachinePage *self, GDBusConnection *connecti
     gtk_widget_set_hexpand(screen, TRUE);
     gtk_widget_set_vexpand(screen, TRUE);
     page_follow_input(self);
+    page_follow_text(self);
     gtk_box_append(self->screen_box, screen);
     vitrine_screen_set_connection(self->screen, connection);
     vitrine_frame_connect_async(self->frame, connection, NULL, on_frame_connected, NULL);
@@ -232,6 +234,7 @@ static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
     properties[PROP_HOST_CHORDS] =
         g_param_spec_boxed("host-chords", NULL, NULL, G_TYPE_STRV, READ_WRITE);
     g_object_class_install_properties(object_class, N_PROPS, properties);
+    g_type_ensure(VITRINE_TYPE_TEXT_BAR);
     gtk_widget_class_set_template_from_resource(widget_class,
                                                 "/org/vitrine/Vitrine/machine-page.ui");
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, stack);
@@ -243,10 +246,12 @@ static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice_revealer);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_label);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_revealer);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, text_bar);
     gtk_widget_class_bind_template_callback(widget_class, on_status_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_log_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_notice_clicked);
     gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
+    page_bind_text_keys(widget_class);
     /* Among the host chords: these work while the guest has the keyboard. */
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Return,
                                         GDK_CONTROL_MASK | GDK_ALT_MASK, "win.fullscreen", NULL);
