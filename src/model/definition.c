@@ -265,13 +265,30 @@ static bool group_read(Definition *definition, const SchemaGroup *group, const c
     return true;
 }
 
-Definition *definition_parse(const char *text, gssize length, const char *origin, GError **error)
+/* What is quoted from a file must not spoil the message. */
+static bool check_text(const char *text, gsize length, const char *origin, GError **error)
+{
+    const char *end = NULL;
+    unsigned line = 1;
+    if (g_utf8_validate_len(text, length, &end))
+        return true;
+    for (const char *at = text; at < end; at++)
+        line += *at == '\n';
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                "%s is not a machine definition: line %u is not UTF-8 text", origin, line);
+    return false;
+}
+
+Definition *definition_parse(const char *text, gssize size, const char *origin, GError **error)
 {
     g_autoptr(Definition) definition = definition_alloc();
     g_autoptr(GError) local = NULL;
+    gsize length = size < 0 ? strlen(text) : (gsize)size;
 
-    if (!g_key_file_load_from_data(definition->file, text, length < 0 ? strlen(text) : length,
-                                   G_KEY_FILE_KEEP_COMMENTS, &local)) {
+    if (!check_text(text, length, origin, error))
+        return NULL;
+    if (!g_key_file_load_from_data(definition->file, text, length, G_KEY_FILE_KEEP_COMMENTS,
+                                   &local)) {
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s is not a machine definition: %s",
                     origin, local->message);
         return NULL;

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* Any bytes as an image file: opened, read, written, discarded, closed. For libFuzzer:
- *   clang -fsanitize=fuzzer,address -DIMAGE_FUZZ_ENGINE … tests/core/block/image-fuzz.c
- * Without it the program changes bytes of good images by itself, as many rounds as it is told. */
+/* Any bytes as an image file: opened, read, written, closed. */
 
 #include "core/block/disk.h"
+#include "fuzz.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BUFFER (200 * 1024)
 
@@ -54,44 +51,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifndef IMAGE_FUZZ_ENGINE
-static void make_seed(char **out_bytes, gsize *out_size)
+void fuzz_add_seeds(GPtrArray *seeds)
 {
     g_autofree char *folder = g_dir_make_tmp("vitrine-fuzz-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(folder, "seed.qcow2", NULL);
+    char *bytes = NULL;
+    gsize size;
 
     if (!disk_create_qcow2(path, 64 << 20, NULL, NULL, NULL))
         abort();
     Disk *disk = disk_open(path, NULL, NULL);
     disk_write(disk, 12345, "seed", 4, NULL);
     disk_free(disk);
-    if (!g_file_get_contents(path, out_bytes, out_size, NULL))
+    if (!g_file_get_contents(path, &bytes, &size, NULL))
         abort();
+    g_ptr_array_add(seeds, g_bytes_new_take(bytes, size));
     unlink(path);
     rmdir(folder);
 }
-
-static void on_log(const char *domain, GLogLevelFlags level, const char *text, gpointer data)
-{
-}
-
-int main(int argc, char **argv)
-{
-    g_autofree char *seed = NULL;
-    gsize size;
-    GRand *rand = g_rand_new_with_seed(1);
-
-    g_log_set_default_handler(on_log, NULL); /* “… is damaged”, again and again */
-    make_seed(&seed, &size);
-    for (int round = argc > 1 ? atoi(argv[1]) : 500; round > 0; round--) {
-        static const uint64_t table[] = { 0, 65536, 131072, 196608, 262144 };
-        g_autofree uint8_t *image = g_memdup2(seed, size);
-        for (unsigned n = 1 + g_rand_int(rand) % 4; n; n--)
-            image[(table[g_rand_int(rand) % 5] + g_rand_int(rand) % 112) % size] =
-                (uint8_t)g_rand_int(rand);
-        LLVMFuzzerTestOneInput(image, g_rand_int(rand) % 8 ? size : g_rand_int(rand) % size);
-    }
-    g_rand_free(rand);
-    return 0;
-}
-#endif
