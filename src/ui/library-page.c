@@ -149,6 +149,13 @@ void vitrine_library_page_search(VitrineLibraryPage *self, bool open)
         gtk_widget_grab_focus(GTK_WIDGET(self->search_entry));
 }
 
+void vitrine_library_page_search_for(VitrineLibraryPage *self, const char *text)
+{
+    vitrine_library_page_search(self, true);
+    gtk_editable_set_text(GTK_EDITABLE(self->search_entry), text);
+    gtk_editable_set_position(GTK_EDITABLE(self->search_entry), -1);
+}
+
 /* A machine's menu ------------------------------------------------------------------------------
  */
 

@@ -28,6 +28,8 @@ void vitrine_library_page_select(VitrineLibraryPage *self, VitrineMachine *machi
 void vitrine_library_page_focus(VitrineLibraryPage *self);
 /* Opens the search, or closes it when it is open. */
 void vitrine_library_page_search(VitrineLibraryPage *self, bool open);
+/* Opens it with @text in it. */
+void vitrine_library_page_search_for(VitrineLibraryPage *self, const char *text);
 /* Discs that were used lately, offered with the menu of new machines and while there is none.
  * @paths: NULL-terminated. */
 void vitrine_library_page_set_recent(VitrineLibraryPage *self, const char *const *paths);

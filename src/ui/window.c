@@ -163,6 +163,12 @@ void vitrine_window_show_bundle(VitrineWindow *self, const char *bundle, bool st
     vitrine_library_add(self->library, self->pending_bundle);
 }
 
+void vitrine_window_search(VitrineWindow *self, const char *text)
+{
+    window_show_library(self);
+    vitrine_library_page_search_for(self->library_page, text);
+}
+
 static void on_cpu_badge(GtkButton *button, VitrineWindow *self)
 {
     g_autofree char *cpu = NULL, *reason = NULL;

@@ -19,4 +19,7 @@ void vitrine_window_open_path(VitrineWindow *self, const char *path);
 /* Shows machine @bundle, as soon as the library has it; @start: and starts it. */
 void vitrine_window_show_bundle(VitrineWindow *self, const char *bundle, bool start);
 
+/* Shows the library with @text in its search. */
+void vitrine_window_search(VitrineWindow *self, const char *text);
+
 G_END_DECLS
