@@ -93,7 +93,7 @@ typedef struct {
     const char *source;
     const char *name; /* NULL: from the source's name, made unique */
     const char *os;   /* libosinfo short id */
-    const char *root; /* folder for the bundle; NULL: the default one */
+    const char *root; /* folder for the bundle; NULL: the user's, read on the main thread */
     uint64_t memory_bytes;
     unsigned n_cpus;
     uint64_t disk_bytes;

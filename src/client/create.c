@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "client/disks.h"
+#include "client/settings.h"
 #include "model/defaults.h"
 #include "model/medium.h"
 #include <errno.h>
@@ -75,9 +76,15 @@ static bool check_options(const ClientCreateOptions *options, GError **error)
     return true;
 }
 
+static char *dup_users_folder(void)
+{
+    g_autoptr(GSettings) settings = client_settings_new();
+    return client_settings_dup_machines_folder(settings);
+}
+
 char *client_create(const ClientCreateOptions *options, char **out_warning, GError **error)
 {
-    g_autofree char *root = options->root ? g_strdup(options->root) : bundle_default_root();
+    g_autofree char *root = options->root ? g_strdup(options->root) : dup_users_folder();
     g_autoptr(Medium) medium = NULL;
     if (!check_options(options, error) ||
         (options->source && !(medium = medium_identify(options->source, error))))

@@ -2,7 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/create-page.h"
-#include "client/client.h"
+#include "client/preflight.h"
 #include "model/defaults.h"
 #include "model/medium.h"
 #include "ui/os-info.h"
@@ -19,12 +19,17 @@ struct _VitrineCreatePage {
     AdwEntryRow *name;
     GtkSpinButton *memory, *cpus, *disk;
     AdwActionRow *disk_row;
-    GtkLabel *warning;
-    GtkWidget *warning_bar, *start, *create_only;
+    AdwActionRow *memory_row;
+    GtkListBox *findings;
+    GtkWidget *start, *create_only;
     GtkSpinner *spinner;
-    char *source; /* owned, or NULL */
-    OsInfo *os;   /* owned, or NULL until known */
-    bool is_disk_image, named;
+    char *source, *root; /* owned; no source: NULL */
+    OsInfo *os;          /* owned, or NULL until known */
+    Medium *medium;      /* owned, or NULL: no source, not known yet, or not to be used */
+    char *problem;       /* owned, or NULL: what came of the last attempt */
+    bool named, looking, creating, can_work;
+    unsigned preflight_generation;
+    guint preflight_delay;
     GCancellable *cancellable;
 };
 
@@ -33,15 +38,117 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(VitrineCreatePage, vitrine_create_page, ADW_TYPE_WINDOW)
 
-static void page_say(VitrineCreatePage *self, const char *text, bool is_error)
+static bool page_is_disk_image(VitrineCreatePage *self)
 {
-    gtk_label_set_text(self->warning, text ? text : "");
-    gtk_widget_set_visible(self->warning_bar, text && *text);
-    if (is_error)
-        gtk_widget_add_css_class(GTK_WIDGET(self->warning), "error");
-    else
-        gtk_widget_remove_css_class(GTK_WIDGET(self->warning), "error");
+    return self->medium && self->medium->kind == MEDIUM_DISK;
 }
+
+static void page_update_buttons(VitrineCreatePage *self)
+{
+    bool ready = (!self->source || self->medium) && !self->creating && self->can_work;
+    gtk_widget_set_sensitive(self->start, ready);
+    gtk_widget_set_sensitive(self->create_only, ready);
+}
+
+/* What stands in the way ------------------------------------------------------------------------
+ */
+
+static void page_add_finding(VitrineCreatePage *self, PreflightGrade grade, const char *words,
+                             const char *remedy)
+{
+    static const char *const icons[] = { "dialog-information-symbolic", "dialog-warning-symbolic",
+                                         "dialog-error-symbolic" };
+    static const char *const classes[] = { "dim-label", "warning", "error" };
+    GtkWidget *row = adw_action_row_new(), *icon = gtk_image_new_from_icon_name(icons[grade]);
+    adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(row), FALSE);
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(row), words);
+    adw_action_row_set_title_lines(ADW_ACTION_ROW(row), 0);
+    adw_action_row_set_subtitle_lines(ADW_ACTION_ROW(row), 0);
+    adw_action_row_set_subtitle(ADW_ACTION_ROW(row), remedy);
+    adw_action_row_add_prefix(ADW_ACTION_ROW(row), icon);
+    gtk_widget_add_css_class(icon, classes[grade]);
+    if (grade == PREFLIGHT_FATAL)
+        gtk_widget_add_css_class(row, "fatal");
+    gtk_list_box_append(self->findings, row);
+}
+
+static void page_show_findings(VitrineCreatePage *self, GPtrArray *findings)
+{
+    GtkWidget *row;
+    while ((row = gtk_widget_get_first_child(GTK_WIDGET(self->findings))))
+        gtk_list_box_remove(self->findings, row);
+    self->can_work = true;
+    if (self->problem)
+        page_add_finding(self, PREFLIGHT_FATAL, self->problem, "");
+    if (self->medium && self->medium->warning)
+        page_add_finding(self, PREFLIGHT_WARNING, self->medium->warning, "");
+    for (guint i = 0; findings && i < findings->len; i++) {
+        const PreflightFinding *finding = findings->pdata[i];
+        page_add_finding(self, finding->grade, finding->words, finding->remedy);
+        self->can_work &= finding->grade != PREFLIGHT_FATAL;
+    }
+    gtk_widget_set_visible(GTK_WIDGET(self->findings),
+                           gtk_widget_get_first_child(GTK_WIDGET(self->findings)) != NULL);
+    page_update_buttons(self);
+}
+
+typedef struct {
+    char *root;
+    PreflightWants wants;
+    unsigned generation;
+} Preflight;
+
+static void preflight_free(gpointer data)
+{
+    Preflight *preflight = data;
+    g_free(preflight->root);
+    g_free(preflight);
+}
+
+static void preflight_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Preflight *preflight = data;
+    g_task_return_pointer(task, client_preflight(&preflight->wants),
+                          (GDestroyNotify)g_ptr_array_unref);
+}
+
+static void on_preflight(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    VitrineCreatePage *self = VITRINE_CREATE_PAGE(source);
+    Preflight *preflight = g_task_get_task_data(G_TASK(result));
+    g_autoptr(GPtrArray) findings = g_task_propagate_pointer(G_TASK(result), NULL);
+    if (findings && preflight->generation == self->preflight_generation)
+        page_show_findings(self, findings);
+}
+
+static gboolean page_look_at_host(gpointer opaque)
+{
+    VitrineCreatePage *self = opaque;
+    self->preflight_delay = 0;
+    Preflight *preflight = g_new0(Preflight, 1);
+    preflight->root = g_strdup(self->root);
+    preflight->generation = ++self->preflight_generation;
+    preflight->wants = (PreflightWants){
+        .root = preflight->root,
+        .memory_bytes = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB,
+        .disk_bytes =
+            page_is_disk_image(self) ? 0 : (uint64_t)gtk_spin_button_get_value(self->disk) * GIB,
+    };
+    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_preflight, NULL);
+    g_task_set_task_data(task, preflight, preflight_free);
+    g_task_run_in_thread(task, preflight_thread);
+    return G_SOURCE_REMOVE;
+}
+
+/* Not at each step of a spin button that is held down. */
+static void page_sizes_changed(VitrineCreatePage *self)
+{
+    if (!self->preflight_delay)
+        self->preflight_delay = g_timeout_add(200, page_look_at_host, self);
+}
+
+/* What it is made of ----------------------------------------------------------------------------
+ */
 
 static void page_set_defaults(VitrineCreatePage *self)
 {
@@ -58,8 +165,7 @@ static void page_set_name(VitrineCreatePage *self, const char *name)
 {
     if (self->named)
         return;
-    g_autofree char *root = bundle_default_root();
-    g_autofree char *free_name = bundle_dup_free_name(root, name);
+    g_autofree char *free_name = bundle_dup_free_name(self->root, name);
     gtk_editable_set_text(GTK_EDITABLE(self->name), free_name);
     self->named = false;
 }
@@ -80,42 +186,82 @@ static void on_detected(GObject *source, GAsyncResult *result, gpointer opaque)
     g_object_unref(self);
 }
 
-static void page_look_at_source(VitrineCreatePage *self)
+static void page_refuse_source(VitrineCreatePage *self, const char *why)
 {
-    GError *error = NULL;
+    adw_action_row_set_subtitle(self->source_row, _("Cannot be used"));
+    adw_action_row_set_icon_name(self->source_row, "dialog-warning-symbolic");
+    g_free(self->problem);
+    self->problem = g_strdup(why);
+    g_clear_handle_id(&self->preflight_delay, g_source_remove);
+    self->preflight_generation++;
+    page_show_findings(self, NULL);
+    gtk_widget_set_visible(self->create_only, FALSE);
+    gtk_widget_set_visible(self->settings_group, FALSE);
+}
+
+static void page_take_medium(VitrineCreatePage *self, Medium *medium)
+{
     g_autofree char *file_name = g_path_get_basename(self->source);
     g_autofree char *shown = g_filename_display_name(file_name);
-    g_autoptr(Medium) medium = medium_identify(self->source, &error);
-    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->source_row), shown);
-    if (!medium) {
-        adw_action_row_set_subtitle(self->source_row, _("Cannot be used"));
-        page_say(self, error->message, true);
-        adw_action_row_set_icon_name(self->source_row, "dialog-warning-symbolic");
-        gtk_widget_set_sensitive(self->start, FALSE);
-        gtk_widget_set_visible(self->create_only, FALSE);
-        gtk_widget_set_visible(self->settings_group, FALSE);
-        g_error_free(error);
-        return;
-    }
-    self->is_disk_image = medium->kind == MEDIUM_DISK;
     g_autofree char *size = g_format_size(medium->size_bytes);
+    self->medium = medium;
+    bool is_disk = page_is_disk_image(self);
     g_autofree char *what =
-        g_strdup_printf(self->is_disk_image ? _("Disk image, %s") : _("Disc image, %s"), size);
+        g_strdup_printf(is_disk ? _("Disk image, %s") : _("Disc image, %s"), size);
     adw_action_row_set_subtitle(self->source_row, what);
-    gtk_widget_set_visible(GTK_WIDGET(self->disk_row), !self->is_disk_image);
-    page_say(self, medium->warning, false);
+    gtk_widget_set_visible(GTK_WIDGET(self->disk_row), !is_disk);
     char *dot = strrchr(shown, '.');
     if (dot && dot != shown)
         *dot = '\0';
     page_set_name(self, medium->label && *medium->label ? medium->label : shown);
-    if (medium->kind == MEDIUM_DISC) {
+    page_look_at_host(self);
+    page_update_buttons(self);
+    if (!is_disk) {
         gtk_spinner_start(self->spinner);
         os_info_detect_async(self->source, self->cancellable, on_detected, g_object_ref(self));
     }
 }
 
+static void identify_thread(GTask *task, gpointer source, gpointer path, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    Medium *medium = medium_identify(path, &error);
+    if (medium)
+        g_task_return_pointer(task, medium, (GDestroyNotify)medium_free);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_identified(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    VitrineCreatePage *self = VITRINE_CREATE_PAGE(source);
+    g_autoptr(GError) error = NULL;
+    Medium *medium = g_task_propagate_pointer(G_TASK(result), &error);
+    gtk_spinner_stop(self->spinner);
+    if (medium)
+        page_take_medium(self, medium);
+    else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        page_refuse_source(self, error->message);
+}
+
+/* A file on a server may take its time to open. */
+static void page_look_at_source(VitrineCreatePage *self)
+{
+    g_autofree char *file_name = g_path_get_basename(self->source);
+    g_autofree char *shown = g_filename_display_name(file_name);
+    adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(self->source_row), FALSE);
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->source_row), shown);
+    gtk_spinner_start(self->spinner);
+    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_identified, NULL);
+    g_task_set_task_data(task, g_strdup(self->source), g_free);
+    g_task_run_in_thread(task, identify_thread);
+}
+
+/* Made ------------------------------------------------------------------------------------------
+ */
+
 typedef struct {
-    char *source, *name, *os;
+    char *source, *name, *os, *root;
     ClientCreateOptions options;
     char *warning;
     bool start;
@@ -127,6 +273,7 @@ static void creation_free(gpointer data)
     g_free(creation->source);
     g_free(creation->name);
     g_free(creation->os);
+    g_free(creation->root);
     g_free(creation->warning);
     g_free(creation);
 }
@@ -148,10 +295,12 @@ static void on_created(GObject *source, GAsyncResult *result, gpointer opaque)
     Creation *creation = g_task_get_task_data(G_TASK(result));
     GError *error = NULL;
     g_autofree char *bundle = g_task_propagate_pointer(G_TASK(result), &error);
-    gtk_widget_set_sensitive(self->start, TRUE);
-    gtk_widget_set_sensitive(self->create_only, TRUE);
+    self->creating = false;
     if (!bundle) {
-        page_say(self, error->message, true);
+        g_free(self->problem);
+        self->problem = g_strdup(error->message);
+        page_look_at_host(self); /* which shows it, and may know why */
+        page_update_buttons(self);
         g_error_free(error);
         return;
     }
@@ -165,19 +314,22 @@ static void page_create(VitrineCreatePage *self, bool start)
     creation->source = g_strdup(self->source);
     creation->name = g_strstrip(g_strdup(gtk_editable_get_text(GTK_EDITABLE(self->name))));
     creation->os = g_strdup(self->os ? self->os->id : NULL);
+    creation->root = g_strdup(self->root);
     creation->start = start;
     creation->options = (ClientCreateOptions){
         .source = creation->source,
         .name = *creation->name ? creation->name : NULL,
         .os = creation->os,
+        .root = creation->root,
         .memory_bytes = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB,
         .n_cpus = (unsigned)gtk_spin_button_get_value(self->cpus),
         .disk_bytes =
-            self->is_disk_image ? 0 : (uint64_t)gtk_spin_button_get_value(self->disk) * GIB,
+            page_is_disk_image(self) ? 0 : (uint64_t)gtk_spin_button_get_value(self->disk) * GIB,
     };
-    creation->options.no_disk = !self->is_disk_image && creation->options.disk_bytes == 0;
-    gtk_widget_set_sensitive(self->start, FALSE);
-    gtk_widget_set_sensitive(self->create_only, FALSE);
+    creation->options.no_disk = !page_is_disk_image(self) && creation->options.disk_bytes == 0;
+    self->creating = true;
+    g_clear_pointer(&self->problem, g_free);
+    page_update_buttons(self);
     g_autoptr(GTask) task = g_task_new(self, NULL, on_created, NULL);
     g_task_set_task_data(task, creation, creation_free);
     g_task_run_in_thread(task, create_thread);
@@ -193,6 +345,12 @@ static void on_create_clicked(GtkButton *button, VitrineCreatePage *self)
     page_create(self, false);
 }
 
+static void on_sizes_changed(GtkSpinButton *button, VitrineCreatePage *self)
+{
+    if (self->root)
+        page_sizes_changed(self);
+}
+
 static void on_name_changed(GtkEditable *editable, VitrineCreatePage *self)
 {
     if (gtk_widget_has_focus(GTK_WIDGET(gtk_editable_get_delegate(editable))))
@@ -205,7 +363,11 @@ static void vitrine_create_page_dispose(GObject *object)
     if (self->cancellable)
         g_cancellable_cancel(self->cancellable);
     g_clear_object(&self->cancellable);
+    g_clear_handle_id(&self->preflight_delay, g_source_remove);
     g_clear_pointer(&self->source, g_free);
+    g_clear_pointer(&self->root, g_free);
+    g_clear_pointer(&self->problem, g_free);
+    g_clear_pointer(&self->medium, medium_free);
     g_clear_pointer(&self->os, os_info_free);
     G_OBJECT_CLASS(vitrine_create_page_parent_class)->dispose(object);
 }
@@ -227,14 +389,15 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, cpus);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, disk);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, disk_row);
-    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, warning);
-    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, warning_bar);
+    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, findings);
+    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, memory_row);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, start);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, create_only);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, spinner);
     gtk_widget_class_bind_template_callback(widget_class, on_start_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_create_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_name_changed);
+    gtk_widget_class_bind_template_callback(widget_class, on_sizes_changed);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
 }
 
@@ -245,18 +408,27 @@ static void vitrine_create_page_init(VitrineCreatePage *self)
     uint64_t host = host_memory_bytes();
     gtk_spin_button_set_range(self->memory, 16, host ? (double)(host / MIB) : 1 << 20);
     gtk_spin_button_set_range(self->cpus, 1, DEFINITION_MAX_CPUS);
+    g_autofree char *has = g_format_size_full(host, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *memory = g_strdup_printf(_("In MiB; this computer has %s"), has);
+    if (host)
+        adw_action_row_set_subtitle(self->memory_row, memory);
 }
 
-GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source)
+GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source, const char *root)
 {
     VitrineCreatePage *self = g_object_new(VITRINE_TYPE_CREATE_PAGE, "transient-for", parent, NULL);
     self->source = g_strdup(source);
+    self->root = g_strdup(root);
+    self->can_work = true;
     gtk_widget_set_visible(GTK_WIDGET(self->source_group), source != NULL);
     page_set_defaults(self);
-    if (source)
+    page_update_buttons(self);
+    if (source) {
         page_look_at_source(self);
-    else
+    } else {
         page_set_name(self, _("New machine"));
+        page_look_at_host(self);
+    }
     gtk_window_set_default_widget(GTK_WINDOW(self), self->start);
     gtk_widget_grab_focus(self->start);
     return GTK_WIDGET(self);

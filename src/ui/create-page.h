@@ -14,8 +14,9 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VitrineCreatePage, vitrine_create_page, VITRINE, CREATE_PAGE, AdwWindow)
 
 /* Signals: "created" (char *bundle, gboolean start). */
-/* @source: an ISO or disk image, or NULL: a machine with an empty disk. */
-GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source);
+/* @source: an ISO or disk image, or NULL: a machine with an empty disk. @root: the folder that the
+ * machine is made in. */
+GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source, const char *root);
 /* Borrowed, or NULL. */
 const char *vitrine_create_page_get_source(VitrineCreatePage *self);
 

@@ -19,7 +19,9 @@ static void on_created(VitrineCreatePage *page, const char *bundle, gboolean sta
 
 void window_create(VitrineWindow *self, const char *source)
 {
-    GtkWidget *page = vitrine_create_page_new(GTK_WINDOW(self), source);
+    g_autofree char *root =
+        client_settings_dup_machines_folder(vitrine_library_get_settings(self->library));
+    GtkWidget *page = vitrine_create_page_new(GTK_WINDOW(self), source, root);
     g_signal_connect_object(page, "created", G_CALLBACK(on_created), self, 0);
     gtk_window_present(GTK_WINDOW(page));
 }
