@@ -14,7 +14,7 @@
 #include "core/cpu/soft/translate.h"
 #include <sys/mman.h>
 
-#define ARENA_SIZE (UINT64_C(10) << 20)
+#define ARENA_SIZE (UINT64_C(5) << 20)
 #define HASH_SIZE 32768
 #define PAGE_HASH_SIZE 4096
 /* Stores beside the code of a page before the page's code is dropped for their sake. */
@@ -43,13 +43,15 @@ struct SoftCodeCache {
     SoftOp buffer[MAX_RECORDS];
 };
 
-SoftCodeCache *soft_code_cache_new(void)
+SoftCodeCache *soft_code_cache_new(SoftCpu *cpu)
 {
     SoftCodeCache *code = g_new0(SoftCodeCache, 1);
     code->arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (code->arena == MAP_FAILED)
         g_clear_pointer(&code, g_free);
+    else
+        cpu->block_arena = code->arena;
     return code;
 }
 

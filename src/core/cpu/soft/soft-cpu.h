@@ -193,6 +193,7 @@ struct SoftCpu {
     uint64_t jump_key[2]; /* translate.h: any page, global pages */
     struct TranslateJump *jump_table; /* borrowed from the translator */
     uint64_t branch_target;           /* translated code's own */
+    uint8_t *block_arena;             /* borrowed from block.c: where records are counted from */
     SoftSegment seg[CPU_N_SEGMENTS];
     uint64_t held_base[CPU_N_SEGMENTS]; /* in 64-bit mode: base of ES, CS, SS, DS as loaded, while
                                            .base is 0; else 0 */
@@ -252,6 +253,7 @@ struct SoftCpu {
     FlatView *view,
         *port_view;      /* owned references; exchanged by the machine in exclusive sections */
     uint64_t phys_mask;  /* without bit 20 while A20 is closed */
+    SoftOp called[2];    /* a record that translated code calls, and where its handler goes on to */
     SoftCodeCache *code; /* owned: block.c */
     struct SoftTranslator *translator; /* owned, or NULL: translate.h */
     SoftJump jump[SOFT_JUMP_SIZE];     /* block.h */

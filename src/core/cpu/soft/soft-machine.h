@@ -46,7 +46,7 @@ void soft_machine_post_code_written(SoftMachine *machine, SoftCpu *self, uint64_
 void soft_read_mailbox(SoftCpu *cpu);
 
 /* block.c. */
-SoftCodeCache *soft_code_cache_new(void);
+SoftCodeCache *soft_code_cache_new(SoftCpu *cpu);
 void soft_code_cache_free(SoftCpu *cpu);
 void soft_code_cache_flush(SoftCpu *cpu);
 /* This vCPU's share of a store to the page at host address @host_page, @lines of 64 bytes; @bulk:

@@ -74,7 +74,7 @@ static bool soft_vcpu_init(Vcpu *vcpu, GError **error)
     cpu->machine = vcpu->backend;
     cpu->phys_mask = UINT64_MAX;
     cpu->delivering = -1;
-    cpu->code = soft_code_cache_new();
+    cpu->code = soft_code_cache_new(cpu);
     if (!cpu->code) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
                     "Not enough memory for the code cache of virtual CPU %u", vcpu->id);

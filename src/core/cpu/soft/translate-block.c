@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* Translation of one block: its instructions are decoded again from the guest's bytes (the block's
- * own records may be fused), flags that somebody will see are found from the end backwards, then
- * each instruction is emitted. Cold paths (TLB misses, leaving for attention, links not made yet)
- * come behind the block. */
+/* Translation of one block: its instructions are decoded again from the guest's bytes, into the
+ * block's own records, which may have been fused and are from now on for call-outs only; flags that
+ * somebody will see are found from the end backwards, then each instruction is emitted. Cold paths
+ * (TLB misses, leaving for attention, links not made yet) come behind the block. */
 
 #include "core/cpu/soft/block.h"
 #include "core/cpu/soft/translate-insn.h"
@@ -23,11 +23,11 @@ typedef struct {
     ColdKind kind;
     uint8_t *from[3]; /* jumps that come here */
     unsigned n_from;
-    SoftOp *record;      /* CALL_OUT, TAIL */
-    uint8_t *back;       /* CALL_OUT: where the block goes on */
-    bool load_flags;     /* CALL_OUT: into EFLAGS before that */
-    int32_t disp;        /* LEAVE: to add to RIP */
-    TranslateSite *site; /* LINK */
+    uint32_t record;    /* CALL_OUT, TAIL */
+    uint8_t *back;      /* CALL_OUT: where the block goes on */
+    bool load_flags;    /* CALL_OUT: into EFLAGS before that */
+    int32_t disp;       /* LEAVE: to add to RIP */
+    TranslateSite site; /* LINK */
 } Cold;
 
 typedef struct {
@@ -36,13 +36,13 @@ typedef struct {
     TranslateInsn insn;
     unsigned ordinal;
     bool live_before, live_after; /* the arithmetic flags will be looked at */
-    SoftOp *record;               /* in the translator's memory, once needed */
+    uint32_t record;              /* where its record is, bytes from the start of the arena */
 } Item;
 
 typedef struct {
     SoftCpu *cpu;
     SoftTranslator *translator;
-    const SoftBlock *block;
+    SoftBlock *block;
     Emit e;
     Item item[SOFT_BLOCK_MAX];
     unsigned n;
@@ -53,7 +53,6 @@ typedef struct {
         flags_in_memory; /* where the flags are right now; neither: nobody wants them */
     Cold cold[4 * SOFT_BLOCK_MAX];
     unsigned n_cold;
-    bool full; /* out of memory for records */
 } Translation;
 
 static uint8_t home_of(unsigned n)
@@ -106,46 +105,13 @@ static void write_register(Translation *t, unsigned n, unsigned from)
         emit_mov_rr(&t->e, home_of(n), from);
 }
 
-/* Records and cold paths ---------------------------------------------------------------------- */
-
-/* What the record behind a call-out's does: the handler went on. */
-static SoftNext soft_op_called_out(SoftCpu *cpu, SoftOp *op)
-{
-    cpu->called_out = true;
-    SOFT_LEAVE(cpu);
-}
-
-static SoftOp *record_of(Translation *t, Item *item)
-{
-    if (item->record)
-        return item->record;
-    unsigned n = item->d.n_records;
-    SoftOp *record = translate_allocate(t->translator, (n + 1) * sizeof *record);
-    if (!record) {
-        t->full = true;
-        return NULL;
-    }
-    memcpy(record, item->ops, n * sizeof *record);
-    record[n].fn = soft_op_called_out;
-    item->record = record;
-    return record;
-}
+/* Cold paths --------------------------------------------------------------------------------- */
 
 static Cold *add_cold(Translation *t, ColdKind kind, uint8_t *from)
 {
     Cold *cold = &t->cold[t->n_cold++];
     *cold = (Cold){ .kind = kind, .from = { from }, .n_from = from != NULL };
     return cold;
-}
-
-/* @to = address of @target, which lies beside the area. */
-static void emit_address_of(Translation *t, unsigned to, const void *target)
-{
-    emit_rm(&t->e, (EmitInsn){ .opcode = 0x8D, .wide = true }, to, EMIT_MEM(HOST_RAX, 0));
-    /* [RIP + rel32] is mod 0, rm 5. */
-    t->e.at[-1] = (uint8_t)((to & 7) << 3 | 5);
-    const uint8_t *next = translate_running(t->translator, t->e.at + 4);
-    emit32(&t->e, (uint32_t)((const uint8_t *)target - next));
 }
 
 /* Flags --------------------------------------------------------------------------------------- */
@@ -265,7 +231,7 @@ static Cold *emit_memory(Translation *t, Item *item, ColdKind kind, unsigned siz
     if (op->seg == CPU_FS || op->seg == CPU_GS)
         emit_segment(t, op->seg, size, write, cold);
     cold->from[cold->n_from++] = emit_tlb(t, size, write);
-    cold->record = record_of(t, item);
+    cold->record = item->record;
     return cold;
 }
 
@@ -275,7 +241,7 @@ static Cold *emit_stack(Translation *t, Item *item, ColdKind kind, int offset, b
     give_up_host_flags(t, item->live_before);
     lea_word(t, ADDRESS, EMIT_MEM(home_of(4), offset));
     Cold *cold = add_cold(t, kind, emit_tlb(t, t->word, write));
-    cold->record = record_of(t, item);
+    cold->record = item->record;
     return cold;
 }
 
@@ -289,8 +255,7 @@ static void move_stack(Translation *t, int32_t offset)
 static void emit_call_out(Translation *t, Item *item)
 {
     give_up_host_flags(t, item->live_before);
-    SoftOp *record = record_of(t, item);
-    emit_address_of(t, ADDRESS, record);
+    emit_constant(&t->e, ADDRESS, item->record);
     emit_call_to(&t->e, t->translator->stub.call_out);
     t->flags_in_memory = true;
 }
@@ -420,7 +385,7 @@ static void emit_leave(Translation *t, Item *item)
     give_up_host_flags(t, item->live_before);
     lea_word(t, ADDRESS, EMIT_MEM(home_of(5), 0));
     Cold *cold = add_cold(t, COLD_CALL_OUT, emit_tlb(t, t->word, false));
-    cold->record = record_of(t, item);
+    cold->record = item->record;
     lea_word(t, home_of(4), EMIT_MEM(home_of(5), (int32_t)t->word));
     load_word(t, home_of(5), EMIT_MEM(ADDRESS, 0));
     join(t, cold);
@@ -451,6 +416,11 @@ static void emit_add_rip(Translation *t, int32_t disp)
     emit_imm(e, small ? 1 : 4, (uint64_t)(int64_t)disp);
 }
 
+static uint32_t place_of(Translation *t, const uint8_t *at)
+{
+    return (uint32_t)(at - t->translator->write);
+}
+
 static bool block_is_global(Translation *t)
 {
     const SoftItlbEntry *entry = &t->cpu->itlb[(t->cpu->rip >> 12) & (SOFT_ITLB_SIZE - 1)];
@@ -458,13 +428,14 @@ static bool block_is_global(Translation *t)
 }
 
 /* The key must be as it was when the link was made. Its place is the immediate. */
-static void emit_key_check(Translation *t, TranslateSite *site, Cold *link)
+static void emit_key_check(Translation *t, Cold *link)
 {
     Emit *e = &t->e;
+    TranslateSite *site = &link->site;
     site->global = block_is_global(t);
     emit8(e, 0x48); /* MOV RAX, imm64 */
     emit8(e, 0xB8);
-    site->key = e->at;
+    site->key = place_of(t, e->at) & INT32_MAX;
     emit64(e, UINT64_MAX);
     emit_rm(e, (EmitInsn){ .opcode = 0x3B, .wide = true }, A,
             site->global ? TRANSLATE_FIELD(jump_key[1]) : TRANSLATE_FIELD(jump_key[0]));
@@ -474,11 +445,6 @@ static void emit_key_check(Translation *t, TranslateSite *site, Cold *link)
 /* To the instruction @disp bytes from the block's start, @retired instructions done. */
 static void emit_exit(Translation *t, int32_t disp, unsigned retired)
 {
-    TranslateSite *site = translate_allocate(t->translator, sizeof *site);
-    if (!site) {
-        t->full = true;
-        return;
-    }
     Cold *leave = add_cold(t, COLD_LEAVE, NULL);
     emit_budget(t, retired);
     leave->from[leave->n_from++] = emit_jcc(&t->e, CC_S);
@@ -487,13 +453,12 @@ static void emit_exit(Translation *t, int32_t disp, unsigned retired)
     if (disp)
         emit_add_rip(t, disp);
     Cold *link = add_cold(t, COLD_LINK, NULL);
-    link->site = site;
-    site->disp = disp;
     int64_t place = (int64_t)(t->cpu->rip & 0xFFF) + disp;
     if (place < 0 || place >= RAM_PAGE_SIZE)
-        emit_key_check(t, site, link);
-    site->rel32 = emit_jump(&t->e);
-    link->from[link->n_from++] = site->rel32;
+        emit_key_check(t, link);
+    uint8_t *jump = emit_jump(&t->e);
+    link->site.jump = place_of(t, jump);
+    link->from[link->n_from++] = jump;
 }
 
 /* To the address in RAX. */
@@ -595,8 +560,7 @@ static void emit_ret(Translation *t, Item *item)
 static void emit_tail(Translation *t, Item *item)
 {
     give_up_host_flags(t, true);
-    SoftOp *record = record_of(t, item);
-    emit_address_of(t, A, record);
+    emit_constant(&t->e, A, item->record);
     emit_jump_to(&t->e, t->translator->stub.leave_record);
 }
 
@@ -634,14 +598,14 @@ static void emit_cold(Translation *t, Cold *cold)
         emit_patch(cold->from[i], e->at);
     switch (cold->kind) {
     case COLD_CALL_OUT:
-        emit_address_of(t, ADDRESS, cold->record);
+        emit_constant(e, ADDRESS, cold->record);
         emit_call_to(e, stub->call_out);
         if (cold->load_flags)
             emit_load_flags(e);
         emit_jump_to(e, cold->back);
         break;
     case COLD_TAIL:
-        emit_address_of(t, A, cold->record);
+        emit_constant(e, A, cold->record);
         emit_jump_to(e, stub->leave_record);
         break;
     case COLD_LEAVE:
@@ -650,8 +614,9 @@ static void emit_cold(Translation *t, Cold *cold)
         emit_jump_to(e, stub->leave);
         break;
     case COLD_LINK:
-        emit_address_of(t, A, cold->site);
-        emit_jump_to(e, stub->leave_site);
+        emit_call_to(e, stub->leave_site);
+        memcpy(e->at, &cold->site, sizeof cold->site);
+        e->at += sizeof cold->site;
         break;
     }
 }
@@ -660,7 +625,8 @@ static void emit_cold(Translation *t, Cold *cold)
 
 static void decode(Translation *t)
 {
-    const SoftBlock *block = t->block;
+    SoftBlock *block = t->block;
+    SoftOp *record = block->ops + 1; /* behind that which counts */
     unsigned page_left = RAM_PAGE_SIZE - (unsigned)(block->host & (RAM_PAGE_SIZE - 1));
     while (!t->ended && t->length < block->length) {
         Item *item = &t->item[t->n];
@@ -678,7 +644,9 @@ static void decode(Translation *t)
             item->ops[i].offset = (uint16_t)t->length;
             item->ops[i].ordinal = (uint16_t)t->n;
         }
-        item->record = NULL;
+        item->record = (uint32_t)((uint8_t *)record - t->cpu->block_arena);
+        memcpy(record, item->ops, item->d.n_records * sizeof *record);
+        record += item->d.n_records;
         translate_describe(&item->d, &item->insn);
         t->length += item->ops->len;
         t->ended = item->d.ends_block;
@@ -718,21 +686,19 @@ const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first)
     t->word = cpu->mode & SOFT_MODE_CODE64 ? 8 : 4;
     t->e.at = translator->write + translator->used;
     t->n = t->n_cold = t->length = 0;
-    t->ended = t->full = t->flags_in_host = false;
+    t->ended = t->flags_in_host = false;
     t->flags_in_memory = true;
     decode(t);
     if (translator->used + (t->n + 1) * MOST_BYTES > TRANSLATE_AREA)
         return NULL;
     find_live_flags(t);
     const uint8_t *start = t->e.at;
-    for (unsigned i = 0; i < t->n && !t->full; i++)
+    for (unsigned i = 0; i < t->n; i++)
         emit_item(t, &t->item[i]);
-    if (!t->ended && !t->full) {
+    if (!t->ended) {
         give_up_host_flags(t, true);
         emit_exit(t, (int32_t)t->length, t->n);
     }
-    if (t->full)
-        return NULL;
     for (unsigned i = 0; i < t->n_cold; i++)
         emit_cold(t, &t->cold[i]);
     translator->used = ((size_t)(t->e.at - translator->write) + 15) & ~(size_t)15;

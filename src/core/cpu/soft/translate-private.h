@@ -9,13 +9,14 @@
 #include "core/cpu/soft/emit.h"
 #include "core/cpu/soft/translate.h"
 
-/* A direct branch out of translated code. It jumps to its own stub until the target is known. */
+/* A direct branch out of translated code, described behind its call of leave_site, which is where
+ * it goes until the target is known. Places are bytes from the start of the area. */
 typedef struct {
-    uint8_t *rel32; /* of the jump, where it is written */
-    uint8_t *key;   /* other page: the 8 bytes of the key that must hold, else NULL */
-    int32_t disp;   /* target RIP minus the RIP of the block's start */
-    bool global;    /* the key is that of global pages */
+    uint32_t jump;       /* the rel32 of the jump to the target */
+    uint32_t key : 31;   /* other page: the 8 bytes of the key that must hold, else 0 */
+    uint32_t global : 1; /* the key is that of global pages */
 } TranslateSite;
+G_STATIC_ASSERT(sizeof(TranslateSite) == 8);
 
 /* Where an indirect branch to a linear address went last. */
 #define TRANSLATE_JUMP_BITS 12
@@ -30,11 +31,13 @@ G_STATIC_ASSERT(sizeof(TranslateJump) == 32);
 
 /* Code that all translations share. */
 typedef struct {
-    const uint8_t *call_out;       /* R14 = record; returns behind the call, or leaves for good */
+    /* R14 = record, as a distance in the block arena, like RAX below; returns behind the call, or
+     * leaves for good */
+    const uint8_t *call_out;
     const uint8_t *leave;          /* to the run loop; RIP is set */
     const uint8_t *leave_dead;     /* the same, of a block that has died */
     const uint8_t *leave_record;   /* RAX = record: the interpreter goes on there */
-    const uint8_t *leave_site;     /* RAX = TranslateSite: find its target */
+    const uint8_t *leave_site;     /* called: a TranslateSite follows; find its target */
     const uint8_t *leave_indirect; /* RIP is set: find the block */
 } TranslateStubs;
 
@@ -51,12 +54,9 @@ struct SoftTranslator {
     uintptr_t (*enter)(SoftCpu *cpu, const uint8_t *code);
     TranslateStubs stub; /* in the writable mapping */
     TranslateJump jump[1 << TRANSLATE_JUMP_BITS];
-    uint8_t *records; /* of call-outs and sites; same life as the code */
-    size_t records_used;
 };
 
-#define TRANSLATE_AREA (UINT64_C(16) << 20)
-#define TRANSLATE_RECORDS (UINT64_C(8) << 20)
+#define TRANSLATE_AREA (UINT64_C(6) << 20)
 
 /* Host register of a guest register in translated code, or HOST_NONE: it stays in SoftCpu. Scratch:
  * RAX, R13, R14. R15 is the state pointer. */
@@ -71,8 +71,6 @@ extern const uint8_t translate_home[16];
 /* Translates the block that begins with @first; the code to enter, in the running mapping, or NULL
  * when the area is full. */
 const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first);
-/* Memory for records; NULL when full. */
-void *translate_allocate(SoftTranslator *translator, size_t size);
 static inline const uint8_t *translate_running(const SoftTranslator *translator,
                                                const uint8_t *written)
 {

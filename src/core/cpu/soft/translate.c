@@ -13,7 +13,7 @@
 #define TRANSLATE_PATIENCE 24
 
 /* What enter() returns: a record to go on with, or one of these in its low bits. */
-enum { OUT_LEAVE = 0, OUT_INDIRECT = 1, OUT_SITE = 2, OUT_MASK = 3 };
+enum { OUT_LEAVE = 0, OUT_INDIRECT = 1, OUT_SITE = 2, OUT_BITS = 2, OUT_MASK = 3 };
 
 const uint8_t translate_home[16] = {
     [0] = HOST_R9,   [1] = HOST_RCX,  [2] = HOST_RDX,   [3] = HOST_RBX,
@@ -70,6 +70,9 @@ static const uint8_t *emit_leave(Emit *e, unsigned out)
 {
     const uint8_t *at = e->at;
     if (out == OUT_SITE) {
+        emit_push(e, HOST_RAX, true); /* the return address */
+        emit_rr(e, (EmitInsn){ .opcode = 0xC1, .wide = true }, 4, HOST_RAX); /* SHL RAX, … */
+        emit8(e, OUT_BITS);
         emit_rr(e, (EmitInsn){ .opcode = 0x83, .wide = true }, 1, HOST_RAX); /* OR RAX, … */
         emit8(e, out);
     } else {
@@ -83,14 +86,22 @@ static const uint8_t *emit_leave(Emit *e, unsigned out)
 static const uint8_t *emit_leave_record(Emit *e)
 {
     const uint8_t *at = e->at;
+    emit_rm(e, (EmitInsn){ .opcode = 0x03, .wide = true }, HOST_RAX, TRANSLATE_FIELD(block_arena));
     emit_registers(e, true);
     emit_return(e);
     return at;
 }
 
-/* Calls the handler of the record in R14. The record behind it (soft_op_called_out) notes that the
- * handler went on; one that did not has set RIP, and so has soft_finish() when the block must be
- * left after this instruction: its code or its mode is no longer what it was. */
+/* What the record behind that of a call-out does: the handler went on. */
+static SoftNext soft_op_called_out(SoftCpu *cpu, SoftOp *op)
+{
+    cpu->called_out = true;
+    SOFT_LEAVE(cpu);
+}
+
+/* Calls the handler of a copy of the record. The record behind it (soft_op_called_out) notes that
+ * the handler went on; one that did not has set RIP, and so has soft_finish() when the block must
+ * be left after this instruction: its code or its mode is no longer what it was. */
 static const uint8_t *emit_call_out(Emit *e)
 {
     const uint8_t *at = e->at;
@@ -100,9 +111,14 @@ static const uint8_t *emit_call_out(Emit *e)
     emit8(e, 0);
     emit_load32(e, HOST_RAX, TRANSLATE_FIELD(mode));
     emit_rm(e, (EmitInsn){ .opcode = 0x89 }, HOST_RAX, TRANSLATE_FIELD(called_mode));
+    emit_rm(e, (EmitInsn){ .opcode = 0x03, .wide = true }, HOST_R14, TRANSLATE_FIELD(block_arena));
+    emit_lea64(e, HOST_RSI, TRANSLATE_FIELD(called[0]));
+    for (unsigned i = 0; i < sizeof(SoftOp); i += 8) {
+        emit_load64(e, HOST_RAX, EMIT_MEM(HOST_R14, (int32_t)i));
+        emit_store64(e, EMIT_MEM(HOST_RSI, (int32_t)i), HOST_RAX);
+    }
     emit_lea64(e, HOST_RDI, EMIT_MEM(TRANSLATE_STATE, -(int32_t)TRANSLATE_BIAS));
-    emit_mov_rr(e, HOST_RSI, HOST_R14);
-    emit_rm(e, (EmitInsn){ .opcode = 0xFF }, 2, EMIT_MEM(HOST_R14, offsetof(SoftOp, fn)));
+    emit_rm(e, (EmitInsn){ .opcode = 0xFF }, 2, EMIT_MEM(HOST_RSI, offsetof(SoftOp, fn)));
     emit_rm(e, (EmitInsn){ .opcode = 0x80 }, 7, TRANSLATE_FIELD(called_out)); /* CMP byte, 0 */
     emit8(e, 0);
     uint8_t *gone = emit_jcc(e, 4);
@@ -152,23 +168,16 @@ static bool map_area(SoftTranslator *translator)
     if (fd < 0)
         return false;
     bool ok = ftruncate(fd, TRANSLATE_AREA) == 0;
-    /* One reservation, so that code reaches its records by a 32-bit distance. */
-    size_t whole = TRANSLATE_AREA + TRANSLATE_RECORDS;
-    uint8_t *run = mmap(NULL, whole, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     translator->write = mmap(NULL, TRANSLATE_AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    ok = ok && run != MAP_FAILED && translator->write != MAP_FAILED &&
-         mmap(run, TRANSLATE_AREA, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) == run;
+    translator->run = mmap(NULL, TRANSLATE_AREA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     close(fd);
-    translator->run = run;
-    translator->records = run + TRANSLATE_AREA;
-    return ok;
+    return ok && translator->write != MAP_FAILED && translator->run != MAP_FAILED;
 }
 
 static void unmap_area(SoftTranslator *translator)
 {
     if (translator->run != MAP_FAILED && translator->run)
-        munmap(translator->run, TRANSLATE_AREA + TRANSLATE_RECORDS);
+        munmap(translator->run, TRANSLATE_AREA);
     if (translator->write != MAP_FAILED && translator->write)
         munmap(translator->write, TRANSLATE_AREA);
 }
@@ -190,6 +199,7 @@ SoftTranslator *soft_translator_new(SoftCpu *cpu)
     translator->patience = g_strcmp0(wish, "always") == 0 ? 1 : TRANSLATE_PATIENCE;
     emit_stubs(translator);
     cpu->jump_table = translator->jump;
+    cpu->called[1].fn = soft_op_called_out;
     return translator;
 #endif
 }
@@ -207,23 +217,12 @@ unsigned soft_translate_patience(const SoftTranslator *translator)
     return translator->patience;
 }
 
-void *translate_allocate(SoftTranslator *translator, size_t size)
-{
-    if (translator->records_used + size > TRANSLATE_RECORDS)
-        return NULL;
-    void *memory = translator->records + translator->records_used;
-    translator->records_used += size;
-    memset(memory, 0, size);
-    return memory;
-}
-
 void soft_translator_flush(SoftCpu *cpu)
 {
     SoftTranslator *translator = cpu->translator;
     if (!translator)
         return;
     translator->used = translator->first;
-    translator->records_used = 0;
     memset(translator->jump, 0, sizeof translator->jump);
 }
 
@@ -315,17 +314,19 @@ void soft_translation_kill(SoftCpu *cpu, SoftOp *first)
     emit_jump_to(&e, translator->stub.leave_dead);
 }
 
-static void link_site(SoftCpu *cpu, TranslateSite *site, const uint8_t *code)
+static void link_site(SoftCpu *cpu, const uint8_t *at, const uint8_t *code)
 {
     SoftTranslator *translator = cpu->translator;
-    if (site->key) {
+    TranslateSite site;
+    memcpy(&site, at, sizeof site);
+    if (site.key) {
         bool global;
         uint64_t key = key_for(cpu, cpu->rip, &global);
-        if (global != site->global)
+        if (global != site.global)
             return;
-        memcpy(site->key, &key, sizeof key);
+        memcpy(translator->write + site.key, &key, sizeof key);
     }
-    emit_patch(site->rel32, translator->write + (code - translator->run));
+    emit_patch(translator->write + site.jump, translator->write + (code - translator->run));
 }
 
 static void link_indirect(SoftCpu *cpu, const uint8_t *code)
@@ -349,7 +350,7 @@ static SoftOp *find_next(SoftCpu *cpu, uintptr_t out)
     if (!code || generation != soft_block_generation(cpu) || cpu->shadow)
         return next;
     if ((out & OUT_MASK) == OUT_SITE)
-        link_site(cpu, (TranslateSite *)(out & ~(uintptr_t)OUT_MASK), code);
+        link_site(cpu, (const uint8_t *)(out >> OUT_BITS), code);
     else
         link_indirect(cpu, code);
     return next;
