@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* How often to look, by how long nothing has changed. */
-#define LOOK_BUSY_MS 20
+#define LOOK_BUSY_MS 16 /* sixty a second */
 #define LOOK_QUIET_MS 40
 #define LOOK_IDLE_MS 100
 #define QUIET_AFTER_US (1 * G_USEC_PER_SEC)

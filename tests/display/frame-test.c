@@ -3,7 +3,7 @@
 /* The front end's listener against an engine that may be in a guest's hand: sizes, strides, handles
  * and rectangles that do not fit are refused, and the picture is then none. */
 #include "client/client.h"
-#include "display/frame.h"
+#include "display/headless-presenter.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -267,6 +267,23 @@ static void memory_that_could_shrink_or_is_too_small_is_not_mapped(void **state)
     assert_null(pixels(f));
 }
 
+static void a_headless_presenter_follows_every_change(void **state)
+{
+    Fixture *f = *state;
+    unsigned width, height;
+    g_autoptr(HeadlessPresenter) presenter = headless_presenter_new(f->frame);
+    assert_null(headless_presenter_get_pixels(presenter, &width, &height));
+    scanout(f, WIDTH, HEIGHT, STRIDE + 8, X8R8G8B8, (STRIDE + 8) * HEIGHT);
+    const uint32_t *shown = headless_presenter_get_pixels(presenter, &width, &height);
+    assert_true(width == WIDTH && height == HEIGHT);
+    assert_int_equal(shown[WIDTH], 0x2b2a2928); /* the second row, behind the gap */
+    update(f, 2, 1, 2, 2, 8, 16);
+    assert_int_equal(shown[2 * WIDTH + 2], 0x0b0a0908);
+    assert_int_equal(headless_presenter_get_updates(presenter), 2);
+    call(f, "org.qemu.Display1.Listener", "Disable", NULL, NULL);
+    assert_null(headless_presenter_get_pixels(presenter, &width, &height));
+}
+
 static void disable_takes_the_picture_away(void **state)
 {
     Fixture *f = *state;
@@ -286,6 +303,7 @@ int main(void)
         TEST(updates_outside_the_picture_are_left_out),
         TEST(sealed_memory_is_mapped_and_seen_live),
         TEST(memory_that_could_shrink_or_is_too_small_is_not_mapped),
+        TEST(a_headless_presenter_follows_every_change),
         TEST(disable_takes_the_picture_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
