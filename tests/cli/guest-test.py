@@ -13,8 +13,8 @@ import tempfile
 import time
 import unittest
 
-VITRINECTL, GUEST = sys.argv[1:3]
-del sys.argv[1:3]
+VITRINECTL, GUEST, RUN, BUILD = sys.argv[1:5]
+del sys.argv[1:5]
 
 
 def make_iso(path, program):
@@ -185,6 +185,41 @@ class Guest(unittest.TestCase):
         drives = json.loads(self.ctl("stats", "echo", "--json"))["drives"]
         self.assertEqual([d["drive"] for d in drives], [4])
         self.assertGreater(drives[0]["read-bytes"], 2048)
+
+    def test_run_boots_a_disc_named_from_where_one_stands(self):
+        env = dict(self.env, VITRINE_BUILD_DIR=BUILD)
+        gone = subprocess.run([RUN, "gone.iso"], cwd=self.folder, env=env, text=True, capture_output=True, timeout=120)
+        self.assertNotEqual(gone.returncode, 0)
+        self.assertIn(self.folder + "/gone.iso", gone.stderr)
+        self.assertEqual(json.loads(self.ctl("list", "--json")), [])
+        # What is typed at once waits for the guest in its serial port.
+        run = subprocess.Popen([RUN, "echo.iso"], cwd=self.folder, env=env, text=True, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+        try:
+            line = run.stdout.readline()
+            self.assertIn("“echo” runs. This is its serial console", line)
+            self.wait("ECHO GUEST READY")
+            run.stdin.write("from the terminal\r")
+            run.stdin.close()
+            self.assertIn("from the terminal", run.stdout.read())
+            self.assertEqual(run.wait(timeout=20), 0)
+        finally:
+            run.kill()
+            run.stdout.close()
+        self.assertEqual(json.loads(self.ctl("info", "echo", "--json"))["state"], "running")
+
+    def test_a_machine_goes_to_the_trash_whole_and_only_when_off(self):
+        self.boot()
+        self.ctl("delete", "echo", code=4)
+        self.ctl("type", "echo", "*")
+        self.wait("WRITTEN")
+        self.ctl("stop", "echo", "--force")
+        self.ctl("delete", "echo")
+        self.assertEqual(json.loads(self.ctl("list", "--json")), [])
+        trashed = self.folder + "/data/Trash/files/echo.vitrine"
+        with open(trashed + "/disk-0.qcow2", "rb") as disk:
+            self.assertIn(b"\x5a" * 512, disk.read())
+        self.assertIn("machine.conf", os.listdir(trashed))
 
     def test_two_machines_live_apart(self):
         self.boot()

@@ -7,6 +7,7 @@
 
 A failure prints the guest's text screen, its serial port and the engine's log. With VITRINE_SHOTS=FOLDER
 the photographs that a test takes are left there, to be looked at."""
+import ctypes
 import hashlib
 import json
 import os
@@ -26,6 +27,27 @@ PATIENCE = 180  # seconds for one step: tests share their processors with others
 
 class Failure(Exception):
     pass
+
+
+class Missing(Exception):
+    """This computer lacks something that the test needs."""
+
+
+def mount_room(path, size):
+    """A file system of @size bytes at @path, which only this process and its children see."""
+    NEW_NAMESPACE, NEW_USER = 0x20000, 0x10000000
+    uid, gid = os.getuid(), os.getgid()
+    if ctypes.CDLL(None).unshare(NEW_NAMESPACE | (NEW_USER if uid else 0)):
+        raise Missing("no mount namespace of our own")
+    if uid:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+            with open("/proc/self/" + name, "w") as file:
+                file.write(text)
+    os.makedirs(path)
+    for command in (["mount", "--make-rprivate", "/"],
+                    ["mount", "-t", "tmpfs", "-o", f"size={size}", "room", path]):
+        if subprocess.run(command).returncode:
+            raise Missing("cannot mount a small file system")
 
 
 class Picture:
@@ -81,15 +103,17 @@ class Picture:
 class Guest:
     """A machine of its own, in folders of its own."""
 
-    def __init__(self, name, medium, memory="256M", cpus=1):
+    def __init__(self, name, medium, memory="256M", cpus=1, disk="none", room=0):
         self.name, self.n_shots = name, 0
         self.folder = tempfile.mkdtemp(prefix="vguest-")
         os.mkdir(self.folder + "/run", 0o700)
         self.env = dict(os.environ, XDG_DATA_HOME=self.folder + "/data",
                         XDG_RUNTIME_DIR=self.folder + "/run", LC_ALL="C.UTF-8")
         self.medium = self._make_medium(medium)
+        if room:
+            mount_room(self.folder + "/data", room)
         self.ctl("create", self.medium, "--name", name, "--memory", memory, "--cpus", str(cpus),
-                 "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", "none"]))
+                 "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", disk]))
 
     @property
     def bundle(self):
@@ -177,10 +201,12 @@ class Guest:
     def wait_off(self, patience=PATIENCE):
         self.ctl("wait", self.name, "--for", "off", "--timeout", str(patience), timeout=patience + 30)
 
+    def state(self):
+        return json.loads(self.ctl("info", self.name, "--json"))["state"]
+
     def check_alive(self):
-        state = json.loads(self.ctl("info", self.name, "--json"))["state"]
-        if state != "running":
-            raise Failure(f"the machine is {state}")
+        if self.state() != "running":
+            raise Failure(f"the machine is {self.state()}")
 
     def tell(self):
         for title, args in (("screen", ["text"]), ("engine", ["log"])):
@@ -261,6 +287,36 @@ def guest_ejects(guest):
     guest.wait_until("the disc again", lambda: disc() == "files-0.iso")
     guest.type("umount /disc\n")
     guest.wait_until("an empty drive", lambda: disc() == "")
+
+
+def disk_full(guest):
+    """The host's disk fills up while the guest writes its own. It waits, and loses nothing."""
+    guest.wait_screen(r"^demo:\S*# *$")
+    hog = guest.folder + "/data/hog"
+    with open(hog, "wb") as file:
+        file.write(bytes(DISK_FULL_ROOM - (6 << 20)))
+    # 16 MiB, no two of them alike, for a disk that finds 6 MiB of room.
+    guest.run("head -c 1048576 /dev/urandom >/tmp/noise; "
+              "make() { for i in $(seq 16); do echo $i; cat /tmp/noise; done | head -c 16777216; }; echo ready | tr a-z A-Z", "^READY$")
+    guest.type("make | dd of=/dev/sda bs=1M iflag=fullblock conv=fsync; echo written | tr a-z A-Z\n")
+    guest.ctl("wait", guest.name, "--for", "paused-problem", "--timeout", "90")
+    problem = json.loads(guest.ctl("info", guest.name, "--json"))["problem"]
+    if "disk-0.qcow2" not in problem or "No space left" not in problem:
+        raise Failure(f"the machine says “{problem}”")
+    # Resuming alone does not help; and it says so again.
+    guest.try_ctl("resume", guest.name)
+    guest.ctl("wait", guest.name, "--for", "paused-problem", "--timeout", "30")
+    os.remove(hog)
+    guest.ctl("resume", guest.name)
+    guest.wait_screen("^WRITTEN")
+    guest.run("echo 3 >/proc/sys/vm/drop_caches; make | cmp - /dev/sda 2>&1 | sed 's/^/compared: /'", "^compared: cmp: EOF on -")
+    if "Buffer I/O error" in guest.ctl("console", guest.name):
+        raise Failure("the guest has seen an error")
+    guest.type("poweroff\n")
+    guest.wait_off()
+    check = subprocess.run(["qemu-img", "check", guest.bundle + "/disk-0.qcow2"], text=True, capture_output=True)
+    if check.returncode:
+        raise Failure(check.stdout + check.stderr)
 
 
 def grub_rescue(guest):
@@ -389,12 +445,15 @@ def check_image(image, folder):
         raise Failure("the file system was not unmounted")
 
 
+DISK_FULL_ROOM = 32 << 20
+
 GUESTS = {
-    # name: (what it does, medium, memory, processors)
+    # name: (what it does, medium, memory, processors[, disk, room for the machine's folder])
     "demo": (demo, "demo.iso", "256M", 1),
     "demo-2": (demo, "demo.iso", "256M", 2),
     "demo-4": (demo, "demo.iso", "256M", 4),
     "pae": (pae, "pae.iso", "256M", 1),
+    "disk-full": (disk_full, "pae.iso", "256M", 1, "64M", DISK_FULL_ROOM),
     "grub-rescue": (grub_rescue, "grub-rescue.iso", "64M", 1),
     "ipxe": (ipxe, "ipxe.iso", "64M", 1),
     "memtest": (memtest_start, "memtest-x64.iso", "64M", 1),
@@ -410,13 +469,16 @@ def main():
     if NAME == "list":
         print("\n".join(GUESTS))
         return 0
-    does, medium, memory, cpus = GUESTS[NAME]
+    does, *how = GUESTS[NAME]
     guest = None
     start = time.monotonic()
     try:
-        guest = Guest(NAME, medium, memory, cpus)
+        guest = Guest(NAME, *how)
         guest.start()
         does(guest)
+    except Missing as missing:
+        print(f"{NAME}: {missing}")
+        return 77
     except (Failure, subprocess.TimeoutExpired) as failure:
         print(f"{NAME}: after {time.monotonic() - start:.0f} s: {failure}")
         if guest:
