@@ -126,7 +126,7 @@ void vitrine_machine_tile_set_machine(VitrineMachineTile *self, VitrineMachine *
     if (!machine)
         return;
     g_signal_connect_swapped(machine, "notify", G_CALLBACK(tile_update), self);
-    vitrine_machine_want_thumbnail(machine);
+    vitrine_machine_want_thumbnail(machine, gtk_widget_get_scale_factor(GTK_WIDGET(self)));
     tile_update(self);
 }
 

@@ -5,9 +5,10 @@
 #include "ui/machine-private.h"
 #include <glib/gi18n.h>
 
-/* Twice the size of a tile, for displays with small pixels. */
-#define THUMBNAIL_WIDTH 480
-#define THUMBNAIL_HEIGHT 300
+/* What fits into a tile (machine-tile.ui), so that drawing it needs no scaling: without a GPU that
+ * would cost most of a frame. */
+#define THUMBNAIL_WIDTH 210
+#define THUMBNAIL_HEIGHT 118
 
 struct _VitrineMachine {
     GObject parent;
@@ -16,7 +17,8 @@ struct _VitrineMachine {
     VitrineDBusMachine1 *proxy; /* owned, or NULL */
     bool connecting, starting;
     bool damaged, missing;
-    bool shows_thumbnail, asked_thumbnail;
+    bool shows_thumbnail;
+    int thumbnail_scale;   /* device pixels a pixel of the tile that asked for it; 0: nobody has */
     int64_t last_used;     /* Unix time; 0: never */
     GdkTexture *thumbnail; /* owned, or NULL */
     GCancellable *cancellable;
@@ -212,7 +214,7 @@ static void machine_set_shows_thumbnail(VitrineMachine *self, bool shows)
     if (self->shows_thumbnail == shows)
         return;
     self->shows_thumbnail = shows;
-    self->asked_thumbnail = false;
+    self->thumbnail_scale = 0;
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
 }
 
@@ -270,11 +272,24 @@ void vitrine_machine_start(VitrineMachine *self)
     client_start_async(self->bundle, NULL, self->cancellable, on_started, g_object_ref(self));
 }
 
-/* What the library draws, in its size and off the main thread: a full screenshot takes some ms. */
-static void thumbnail_thread(GTask *task, gpointer source, gpointer path, GCancellable *cancellable)
+typedef struct {
+    char *path;
+    int scale;
+} ThumbnailLoad;
+
+static void thumbnail_load_free(gpointer data)
 {
-    g_autoptr(GdkPixbuf) pixbuf =
-        gdk_pixbuf_new_from_file_at_scale(path, THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT, TRUE, NULL);
+    ThumbnailLoad *load = data;
+    g_free(load->path);
+    g_free(load);
+}
+
+/* Off the main thread: a full screenshot takes some ms. */
+static void thumbnail_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    ThumbnailLoad *load = data;
+    g_autoptr(GdkPixbuf) pixbuf = gdk_pixbuf_new_from_file_at_scale(
+        load->path, THUMBNAIL_WIDTH * load->scale, THUMBNAIL_HEIGHT * load->scale, TRUE, NULL);
     g_task_return_pointer(task, pixbuf ? gdk_texture_new_for_pixbuf(pixbuf) : NULL, g_object_unref);
 }
 
@@ -289,7 +304,10 @@ static void on_thumbnail_loaded(GObject *source, GAsyncResult *result, gpointer 
 static void machine_load_thumbnail(VitrineMachine *self)
 {
     g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_thumbnail_loaded, NULL);
-    g_task_set_task_data(task, g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL), g_free);
+    ThumbnailLoad *load = g_new(ThumbnailLoad, 1);
+    load->path = g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL);
+    load->scale = MAX(self->thumbnail_scale, 1);
+    g_task_set_task_data(task, load, thumbnail_load_free);
     g_task_run_in_thread(task, thumbnail_thread);
 }
 
@@ -301,11 +319,11 @@ static void on_thumbnail(GObject *source, GAsyncResult *result, gpointer opaque)
         machine_load_thumbnail(self);
 }
 
-void vitrine_machine_want_thumbnail(VitrineMachine *self)
+void vitrine_machine_want_thumbnail(VitrineMachine *self, int scale)
 {
-    if (self->asked_thumbnail || !self->shows_thumbnail)
+    if (self->thumbnail_scale >= scale || !self->shows_thumbnail)
         return;
-    self->asked_thumbnail = true;
+    self->thumbnail_scale = scale;
     machine_load_thumbnail(self);
 }
 

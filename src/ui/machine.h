@@ -67,8 +67,9 @@ void vitrine_machine_eject(VitrineMachine *self);
 int vitrine_machine_find_disc_drive(VitrineMachine *self, char **out_disc);
 void vitrine_machine_insert_into(VitrineMachine *self, int drive, const char *path);
 void vitrine_machine_send_keys(VitrineMachine *self, const char *chord);
-/* Loads thumbnail.png, if nobody has yet: for the tile that is about to show it. */
-void vitrine_machine_want_thumbnail(VitrineMachine *self);
+/* Loads thumbnail.png, if nobody has yet in that sharpness: for the tile that is about to show it.
+ * @scale: its device pixels a pixel. */
+void vitrine_machine_want_thumbnail(VitrineMachine *self, int scale);
 /* Loads thumbnail.png again; asks a running engine for a new one first. */
 void vitrine_machine_refresh_thumbnail(VitrineMachine *self);
 
