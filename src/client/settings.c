@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
-#define G_SETTINGS_ENABLE_BACKEND
 #include "client/settings.h"
 #include "base/place.h"
 #include "model/bundle.h"
-#include <gio/gsettingsbackend.h>
 
 #define SCHEMA_ID "org.vitrine.Vitrine"
 
@@ -31,23 +29,10 @@ static GSettingsSchema *schema_find(void)
     return schema;
 }
 
-/* NULL: the desktop's own. Without dconf GLib would forget everything at the end. */
-static GSettingsBackend *backend_find(void)
-{
-    g_autoptr(GSettingsBackend) usual = g_settings_backend_get_default();
-    if (g_getenv("GSETTINGS_BACKEND") ||
-        strcmp(G_OBJECT_TYPE_NAME(usual), "GMemorySettingsBackend") != 0)
-        return NULL;
-    g_autofree char *path =
-        g_build_filename(g_get_user_config_dir(), "vitrine", "settings.ini", NULL);
-    return g_keyfile_settings_backend_new(path, "/org/vitrine/Vitrine/", "vitrine");
-}
-
 GSettings *client_settings_new(void)
 {
     g_autoptr(GSettingsSchema) schema = schema_find();
-    g_autoptr(GSettingsBackend) backend = backend_find();
-    return g_settings_new_full(schema, backend, NULL);
+    return g_settings_new_full(schema, NULL, NULL);
 }
 
 char *client_settings_dup_machines_folder(GSettings *settings)

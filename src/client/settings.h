@@ -13,7 +13,7 @@ typedef enum { ON_CLOSE_KEEP_RUNNING, ON_CLOSE_POWER_OFF } OnClose;
 typedef enum { DISC_ON_RUNNING_ASK, DISC_ON_RUNNING_INSERT, DISC_ON_RUNNING_NEW } DiscOnRunning;
 
 /* A new object for the settings; all of them show the same values. Finds the schema in the build
- * tree, too. Where the desktop has no store (dconf), they are kept in a file of ours. */
+ * tree, too. */
 GSettings *client_settings_new(void);
 /* machines-folder, or bundle_default_root() when that is empty or not absolute. */
 char *client_settings_dup_machines_folder(GSettings *settings);

@@ -25,7 +25,7 @@ struct Inhibitor {
     int fd;               /* held: logind waits for us; -1: not */
     guint session_cookie; /* GTK's, where there is no logind */
     Phase phase;
-    GPtrArray *paused;            /* machines that we paused for sleep; owned */
+    GHashTable *asked;            /* machines (owned) asked to turn off or paused in this phase */
     ShutdownCountdown *countdown; /* owned, or NULL */
     guint tick;
 };
@@ -133,10 +133,21 @@ static void shutdown_finish(Inhibitor *self)
     inhibitor_release(self);
 }
 
+/* Each once, and as soon as there is a connection to it. */
+static void ask_running(Inhibitor *self, void (*verb)(VitrineMachine *))
+{
+    g_autoptr(GPtrArray) running = machines_in_state(self, CLIENT_RUNNING);
+    for (guint i = 0; i < running->len; i++)
+        if (vitrine_machine_get_proxy(running->pdata[i]) &&
+            g_hash_table_add(self->asked, g_object_ref(running->pdata[i])))
+            verb(running->pdata[i]);
+}
+
 static gboolean on_shutdown_tick(gpointer opaque)
 {
     Inhibitor *self = opaque;
     vitrine_library_refresh(self->library);
+    ask_running(self, vitrine_machine_press_power);
     g_autoptr(GPtrArray) live = machines_in_state(self, CLIENT_N_STATES);
     if (live->len > 0 && shutdown_countdown_update(self->countdown, live))
         return G_SOURCE_CONTINUE;
@@ -160,8 +171,8 @@ static void shutdown_begin(Inhibitor *self)
 {
     g_autoptr(GPtrArray) running = machines_in_state(self, CLIENT_RUNNING);
     self->phase = PHASE_SHUTDOWN;
-    for (guint i = 0; i < running->len; i++)
-        vitrine_machine_press_power(running->pdata[i]);
+    g_hash_table_remove_all(self->asked);
+    ask_running(self, vitrine_machine_press_power);
     if (running->len == 0) {
         inhibitor_release(self);
         return;
@@ -179,9 +190,10 @@ static void shutdown_begin(Inhibitor *self)
 static gboolean on_sleep_tick(gpointer opaque)
 {
     Inhibitor *self = opaque;
-    for (guint i = 0; i < self->paused->len; i++)
-        if (vitrine_machine_get_state(self->paused->pdata[i]) == CLIENT_RUNNING)
-            return G_SOURCE_CONTINUE;
+    ask_running(self, vitrine_machine_pause);
+    g_autoptr(GPtrArray) running = machines_in_state(self, CLIENT_RUNNING);
+    if (running->len > 0)
+        return G_SOURCE_CONTINUE;
     self->tick = 0;
     inhibitor_release(self);
     return G_SOURCE_REMOVE;
@@ -190,20 +202,21 @@ static gboolean on_sleep_tick(gpointer opaque)
 static void sleep_begin(Inhibitor *self)
 {
     self->phase = PHASE_SLEEP;
-    g_clear_pointer(&self->paused, g_ptr_array_unref);
-    self->paused = machines_in_state(self, CLIENT_RUNNING);
-    for (guint i = 0; i < self->paused->len; i++)
-        vitrine_machine_pause(self->paused->pdata[i]);
+    g_hash_table_remove_all(self->asked);
+    ask_running(self, vitrine_machine_pause);
     g_clear_handle_id(&self->tick, g_source_remove);
     self->tick = g_timeout_add(50, on_sleep_tick, self);
 }
 
 static void sleep_end(Inhibitor *self)
 {
-    for (guint i = 0; self->paused && i < self->paused->len; i++)
-        if (vitrine_machine_get_state(self->paused->pdata[i]) == CLIENT_PAUSED)
-            vitrine_machine_resume(self->paused->pdata[i]);
-    g_clear_pointer(&self->paused, g_ptr_array_unref);
+    GHashTableIter iter;
+    gpointer machine;
+    g_hash_table_iter_init(&iter, self->asked);
+    while (g_hash_table_iter_next(&iter, &machine, NULL))
+        if (vitrine_machine_get_state(machine) == CLIENT_PAUSED)
+            vitrine_machine_resume(machine);
+    g_hash_table_remove_all(self->asked);
     g_clear_handle_id(&self->tick, g_source_remove);
 }
 
@@ -253,6 +266,7 @@ Inhibitor *inhibitor_new(GApplication *app, VitrineLibrary *library)
     self->library = library;
     self->fd = -1;
     self->cancellable = g_cancellable_new();
+    self->asked = g_hash_table_new_full(NULL, NULL, g_object_unref, NULL);
     g_signal_connect_swapped(library, "refreshed", G_CALLBACK(inhibitor_update), self);
     g_dbus_proxy_new_for_bus(G_BUS_TYPE_SYSTEM, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, NULL, LOGIND,
                              LOGIND_PATH, LOGIND_MANAGER, self->cancellable, on_logind, self);
@@ -271,7 +285,7 @@ void inhibitor_free(Inhibitor *self)
     g_clear_object(&self->logind);
     g_clear_handle_id(&self->tick, g_source_remove);
     g_clear_pointer(&self->countdown, shutdown_countdown_free);
-    g_clear_pointer(&self->paused, g_ptr_array_unref);
+    g_hash_table_unref(self->asked);
     inhibitor_release(self);
     g_free(self);
 }

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright the Vitrine developers
+"""What the desktop asks of the app and it of the desktop: search, notifications, shutdown and sleep, over real
+buses with small services on them; and its settings, driven as a screen reader would. Machines have no guests:
+their engine is the tests' own."""
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+from desktop import MachineTest, Programs, skip, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYSTEM_PYTHON = "/usr/bin/python3"
+SEARCH = ["gdbus", "call", "--session", "--timeout", "10", "--dest", "org.vitrine.Vitrine", "--object-path",
+          "/org/vitrine/Vitrine/SearchProvider", "--method"]
+
+
+class Citizen(MachineTest):
+    def setUp(self):
+        super().setUp()
+        self.desktop.env["VITRINE_ENGINE"] = ENGINE
+        bus = self.desktop.spawn(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE)
+        self.desktop.env["DBUS_SYSTEM_BUS_ADDRESS"] = bus.stdout.readline().decode().strip()
+        self.ctl("create", "--name", "Büro", "--disk", "none", "--memory", "64M")
+
+    def start_services(self):
+        self.services = self.desktop.spawn([SYSTEM_PYTHON, HERE + "/fake-services.py"], stdin=subprocess.PIPE,
+                                           stdout=subprocess.PIPE)
+        self.said = queue.Queue()
+        self.addCleanup(self.services.stdin.close)
+        threading.Thread(target=self.listen, daemon=True).start()
+        self.assertEqual({self.hears("owns"), self.hears("owns")},
+                         {"owns org.freedesktop.Notifications", "owns org.freedesktop.login1"})
+
+    def listen(self):
+        for line in self.services.stdout:
+            self.said.put(line.decode().strip())
+
+    def hears(self, words, seconds=15):
+        """The next thing said that begins so."""
+        end = time.monotonic() + seconds
+        heard = []
+        while time.monotonic() < end:
+            try:
+                line = self.said.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            heard.append(line)
+            if line.startswith(words):
+                return line
+        self.fail("“%s” was not said, but %s" % (words, heard))
+
+    def tell(self, words):
+        self.services.stdin.write(words.encode() + b"\n")
+        self.services.stdin.flush()
+
+    def start_service(self):
+        self.app = self.desktop.spawn([VITRINE, "--gapplication-service"])
+        wait_for("the app on the bus", lambda: "()" in self.call_app("Ping"))
+
+    def call_app(self, method):
+        return subprocess.run(["gdbus", "call", "--session", "--timeout", "5", "--dest", "org.vitrine.Vitrine",
+                               "--object-path", "/", "--method", "org.freedesktop.DBus.Peer." + method],
+                              env=self.desktop.env, capture_output=True, text=True).stdout
+
+    def search(self, method, *arguments):
+        done = subprocess.run([*SEARCH, "org.gnome.Shell.SearchProvider2." + method, *arguments],
+                              env=self.desktop.env, capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def bundle(self):
+        return self.machines()[0]["bundle"]
+
+    def info(self):
+        return json.loads(self.ctl("info", "Büro", "--json"))
+
+    def test_the_desktops_search_finds_and_opens_a_machine(self):
+        self.start_service()
+        bundle = self.bundle()
+        self.assertIn(bundle, self.search("GetInitialResultSet", "['büRO']"))
+        self.assertNotIn(bundle, self.search("GetSubsearchResultSet", "['%s']" % bundle, "['büro', 'x']"))
+        metas = self.search("GetResultMetas", "['%s', '/nowhere']" % bundle)
+        self.assertIn("'name': <'Büro'>", metas)
+        self.assertNotIn("nowhere", metas)
+        self.search("ActivateResult", bundle, "['b']", "0")
+        self.desktop.window("^Vitrine$")
+        self.assert_no_complaints()
+
+    def test_a_machine_that_pauses_by_itself_is_told_with_its_reason(self):
+        self.start_services()
+        self.ctl("start", "--headless", "Büro")
+        self.start_service()
+        wait_for("the app to see the machine", lambda: "Running" in
+                 self.search("GetResultMetas", "['%s']" % self.bundle()))
+        self.ctl("type", "Büro", "full\\n")
+        told = self.hears("notify")
+        self.assertIn("Büro is paused", told)
+        self.assertIn("/full/disk.qcow2", told)
+        self.ctl("resume", "Büro")
+        self.hears("withdrawn")
+
+    def test_a_shutdown_waits_until_guests_are_off(self):
+        self.start_services()
+        self.app = self.desktop.spawn([VITRINE])
+        self.desktop.window("^Vitrine$")
+        self.ctl("start", "--headless", "Büro")
+        self.assertIn("shutdown:sleep delay", self.hears("inhibit"))
+        self.tell("shutdown 1")
+        wait_for("the guest to turn off", lambda: self.state() == "off")
+        self.hears("released")
+        self.assertEqual(self.info()["stop-reason"], "guest")
+
+    def test_a_deaf_guest_does_not_keep_the_computer_on(self):
+        self.start_services()
+        self.ctl("start", "--headless", "Büro")
+        self.ctl("type", "Büro", "deaf\\n")
+        self.desktop.env.update(GTK_A11Y="atspi")
+        self.app = self.desktop.spawn([VITRINE])
+        self.desktop.window("^Vitrine$")
+        self.hears("inhibit")
+        self.tell("shutdown 1")
+        begin = time.monotonic()
+        time.sleep(1)
+        self.assertTrue(self.said.empty(), "it was not waited for")
+        self.accessible("has", "label", "This Computer Is Shutting Down")
+        self.hears("released")
+        self.assertLess(time.monotonic() - begin, 6, "logind had to stop waiting")
+        self.assertEqual(self.state(), "running")
+
+    def test_machines_pause_for_sleep_and_go_on_afterwards(self):
+        self.start_services()
+        self.ctl("start", "--headless", "Büro")
+        self.app = self.desktop.spawn([VITRINE])
+        self.hears("inhibit")
+        self.tell("sleep 1")
+        self.hears("released")
+        self.assertEqual(self.state(), "paused")
+        self.tell("sleep 0")
+        wait_for("it to go on", lambda: self.state() == "running")
+        self.hears("inhibit")
+
+    def test_nothing_is_asked_of_logind_while_no_machine_runs(self):
+        self.start_services()
+        self.app = self.desktop.spawn([VITRINE])
+        self.desktop.window("^Vitrine$")
+        time.sleep(3)
+        self.assertTrue(self.said.empty(), "no machine runs")
+
+    # The settings
+
+    def accessible(self, *steps):
+        done = subprocess.run([SYSTEM_PYTHON, HERE + "/accessible.py", *steps], env=self.desktop.env,
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def open_settings(self):
+        self.desktop.env.update(GTK_A11Y="atspi")
+        self.app = self.desktop.spawn([VITRINE, self.bundle()])
+        self.desktop.window("^Vitrine$")
+        self.accessible("press", "push button", "Machine menu", "press", "menu item", "Settings")
+        self.desktop.window("Büro")
+
+    def definition(self, key):
+        return self.info()["definition"].get(key)
+
+    def assert_becomes(self, key, value):
+        wait_for("%s to become %s, from %s" % (key, value, self.definition(key)),
+                 lambda: self.definition(key) == value, 8)
+
+    def test_each_settings_page_writes_to_the_definition(self):
+        self.open_settings()
+        self.accessible("value", "spin button", "Memory", "128")
+        self.assert_becomes("memory", "128M")
+        self.accessible("value", "spin button", "Processors", "1")
+        self.assert_becomes("cpus", "1")
+        self.step("System")
+        self.accessible("choose", "page tab", "Display", "press", "check box", "Thumbnail")
+        self.assert_becomes("thumbnail", "false")
+        self.step("Display")
+        self.accessible("choose", "page tab", "Drives", "press", "check box", "Start menu")
+        self.assert_becomes("boot-menu", "true")
+        self.accessible("press", "push button", "Remove drive")
+        wait_for("the disc drive to go", lambda: self.definition("drive-0.type") is None)
+        self.step("Drives")
+        self.accessible("choose", "page tab", "Advanced", "press", "check box", "Repeatable clock")
+        self.assert_becomes("clock", "deterministic")
+        self.step("Advanced")
+        self.assert_no_complaints()
+
+    def test_settings_follow_what_others_write_and_say_what_waits(self):
+        self.ctl("start", "--headless", "Büro")
+        self.open_settings()
+        self.accessible("has", "label", "Applies at the next start")
+        self.ctl("set", "Büro", "drive-3.type=cdrom")
+        self.ctl("set", "Büro", "thumbnail=false")
+        time.sleep(1)
+        self.accessible("choose", "page tab", "Display", "press", "check box", "Thumbnail")  # it was off by then
+        self.assert_becomes("thumbnail", "true")
+
+    def test_preferences_are_kept(self):
+        self.desktop.env.update(GTK_A11Y="atspi")
+        del self.desktop.env["GSETTINGS_BACKEND"]
+        self.desktop.env["GIO_MODULE_DIR"] = self.desktop.folder  # no dconf here: GLib keeps a file
+        self.app = self.desktop.spawn([VITRINE])
+        window = self.desktop.window("^Vitrine$")
+        self.desktop.xdo("windowfocus", window[0], "key", "ctrl+comma")
+        self.accessible("press", "check box", "Live thumbnails", "choose", "page tab", "Keyboard", "press", "push button",
+                        "Remove Ctrl+Alt+Down")
+        path = self.desktop.folder + "/config/glib-2.0/settings/keyfile"
+
+        def kept():
+            with open(path) as file:
+                text = file.read()
+            return "live-thumbnails=false" in text and "Down" not in text.split("reserved-chords=")[-1].split("\n")[0]
+        wait_for("the settings file", lambda: os.path.exists(path) and kept(), 8)
+
+    def test_every_control_has_a_name(self):
+        self.open_settings()
+        self.assertEqual(self.accessible("nameless"), "")
+
+
+if __name__ == "__main__":
+    VITRINE, Programs.vitrinectl, ENGINE = sys.argv[1:4]
+    del sys.argv[1:4]
+    for tool in ("Xvfb", "xdotool", "openbox", "dbus-daemon", "gdbus"):
+        if not shutil.which(tool):
+            skip(tool + " is not installed")
+    if subprocess.run([SYSTEM_PYTHON, "-c", "import gi; gi.require_version('Atspi', '2.0')"],
+                      capture_output=True).returncode:
+        skip("python3-gi and gir1.2-atspi-2.0 are not installed")
+    unittest.main(verbosity=2)
