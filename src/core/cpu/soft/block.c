@@ -14,11 +14,14 @@
 #include "core/cpu/soft/translate.h"
 #include <sys/mman.h>
 
-#define ARENA_SIZE (UINT64_C(5) << 20)
-#define HASH_SIZE 32768
+/* Of the whole machine, but each vCPU has at least a quarter. */
+#define ARENA_SIZE (UINT64_C(32) << 20)
+#define HASH_SIZE 65536
 #define PAGE_HASH_SIZE 4096
-/* Stores beside the code of a page before the page's code is dropped for their sake. */
+/* Stores beside the code of a page before the page's code is dropped for their sake; four times as
+ * many each time that the code came back. */
 #define PAGE_PATIENCE 64
+#define PAGE_PATIENCE_MOST (1u << 20)
 #define MAX_RECORDS (SOFT_BLOCK_MAX * 3 + 4)
 
 typedef struct CodePage {
@@ -29,12 +32,13 @@ typedef struct CodePage {
     uint64_t lines;    /* 64-byte lines that hold decoded bytes */
     SoftBlock *blocks; /* through page_next, or page_next2 for the second page of a block */
     unsigned stores;   /* that touched no code, since the last decode */
+    unsigned patience; /* how many of those the code stays for */
     bool claimed;      /* counted in Ram.code; outlives the blocks until a store finds none */
 } CodePage;
 
 struct SoftCodeCache {
     uint8_t *arena;
-    uint64_t used;
+    uint64_t size, used;
     uint32_t generation; /* counts flushes */
     SoftBlock *hash[HASH_SIZE];
     CodePage *page[PAGE_HASH_SIZE];
@@ -46,7 +50,8 @@ struct SoftCodeCache {
 SoftCodeCache *soft_code_cache_new(SoftCpu *cpu)
 {
     SoftCodeCache *code = g_new0(SoftCodeCache, 1);
-    code->arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
+    code->size = MAX(ARENA_SIZE / MAX(cpu->machine->n_vcpus, 1), ARENA_SIZE / 4);
+    code->arena = mmap(NULL, code->size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (code->arena == MAP_FAILED)
         g_clear_pointer(&code, g_free);
@@ -80,7 +85,7 @@ void soft_code_cache_free(SoftCpu *cpu)
     if (!cpu->code)
         return;
     forget_pages(cpu->code);
-    munmap(cpu->code->arena, ARENA_SIZE);
+    munmap(cpu->code->arena, cpu->code->size);
     g_clear_pointer(&cpu->code, g_free);
 }
 
@@ -98,6 +103,19 @@ void soft_code_cache_flush(SoftCpu *cpu)
     cpu->break_block = true;
 }
 
+void soft_code_cache_give_back(SoftCpu *cpu)
+{
+    uint64_t used = cpu->code->used;
+    soft_code_cache_flush(cpu);
+    madvise(cpu->code->arena, used, MADV_DONTNEED);
+    soft_translator_give_back(cpu);
+}
+
+uint64_t soft_code_cache_used(const SoftCpu *cpu)
+{
+    return cpu->code->used;
+}
+
 uint32_t soft_block_generation(SoftCpu *cpu)
 {
     return cpu->code->generation;
@@ -110,7 +128,7 @@ static unsigned page_slot(uintptr_t host_page)
 
 static unsigned block_slot(uintptr_t host, uint32_t mode)
 {
-    return (unsigned)((host + ((uint64_t)mode << 48)) * UINT64_C(0x9E3779B97F4A7C15) >> 49);
+    return (unsigned)((host + ((uint64_t)mode << 48)) * UINT64_C(0x9E3779B97F4A7C15) >> 48);
 }
 
 static CodePage *page_find(SoftCodeCache *code, uintptr_t host_page)
@@ -178,7 +196,10 @@ void soft_code_cache_written(SoftCpu *cpu, uint64_t host_page, uint64_t lines, b
     /* Code that is patched and run again keeps its page; data that follows code has it back. */
     if (bulk || !page->blocks)
         page_release(page);
-    if (bulk || page->lines & lines || ++page->stores > PAGE_PATIENCE)
+    bool enough = ++page->stores > page->patience;
+    if (enough)
+        page->patience = MIN(page->patience * 4, PAGE_PATIENCE_MOST);
+    if (bulk || page->lines & lines || enough)
         page_drop(cpu, page);
 }
 
@@ -195,6 +216,7 @@ static CodePage *page_claim(SoftCpu *cpu, uintptr_t host_page, uint64_t phys)
         const SoftPhysPage *seen = soft_phys_page(cpu, phys);
         page = g_new0(CodePage, 1);
         page->host_page = host_page;
+        page->patience = PAGE_PATIENCE;
         page->ram = seen->ram;
         page->ram_page = seen->ram_page;
         page->next = code->page[page_slot(host_page)];
@@ -348,7 +370,7 @@ static SoftBlock *block_keep(SoftCpu *cpu, const Assembly *a)
         cpu->translator && cpu->mode & (SOFT_MODE_CODE64 | SOFT_MODE_FLAT) && !a->host2;
     unsigned extra = a->host2 || may_translate;
     uint64_t size = sizeof(SoftBlock) + (a->n_records + extra) * sizeof(SoftOp);
-    if (code->used + size > ARENA_SIZE) {
+    if (code->used + size > code->size) {
         soft_code_cache_flush(cpu);
         return NULL;
     }

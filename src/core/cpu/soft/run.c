@@ -377,6 +377,24 @@ static void fault_to_instruction(SoftCpu *cpu)
     cpu->op = NULL;
 }
 
+/* A guest that has next to nothing to do does not keep megabytes of decoded code: what it still
+ * runs is decoded again in a moment. */
+#define IDLE_LOOK_US (10 * G_USEC_PER_SEC)
+#define IDLE_INSTRUCTIONS 200000000u /* in that time, 2 % of what the CPU could */
+#define IDLE_KEEP_BYTES (1u << 20)
+static void give_back_when_idle(SoftCpu *cpu)
+{
+    int64_t now = g_get_monotonic_time();
+    if (now - cpu->idle_since < IDLE_LOOK_US)
+        return;
+    uint64_t retired = retired_now(cpu);
+    if (retired - cpu->idle_retired < IDLE_INSTRUCTIONS &&
+        soft_code_cache_used(cpu) > IDLE_KEEP_BYTES)
+        soft_code_cache_give_back(cpu);
+    cpu->idle_since = now;
+    cpu->idle_retired = retired;
+}
+
 CpuExit soft_run(Vcpu *vcpu)
 {
     SoftCpu *cpu = (SoftCpu *)vcpu;
@@ -399,6 +417,8 @@ CpuExit soft_run(Vcpu *vcpu)
         cpu->delivering = -1;
         if (G_UNLIKELY(cpu->attention || cpu->budget <= 0)) {
             exit = answer_signals(cpu);
+            if (exit == CPU_EXIT_HALTED)
+                give_back_when_idle(cpu);
             if (exit != GO_ON)
                 break;
         }

@@ -49,6 +49,9 @@ void soft_read_mailbox(SoftCpu *cpu);
 SoftCodeCache *soft_code_cache_new(SoftCpu *cpu);
 void soft_code_cache_free(SoftCpu *cpu);
 void soft_code_cache_flush(SoftCpu *cpu);
+/* The same, and the host has the memory back. Bytes of decoded instructions that it is about. */
+void soft_code_cache_give_back(SoftCpu *cpu);
+uint64_t soft_code_cache_used(const SoftCpu *cpu);
 /* This vCPU's share of a store to the page at host address @host_page, @lines of 64 bytes; @bulk:
  * do not weigh, drop. */
 void soft_code_cache_written(SoftCpu *cpu, uint64_t host_page, uint64_t lines, bool bulk);

@@ -689,7 +689,7 @@ const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first)
     t->ended = t->flags_in_host = false;
     t->flags_in_memory = true;
     decode(t);
-    if (translator->used + (t->n + 1) * MOST_BYTES > TRANSLATE_AREA)
+    if (translator->used + (t->n + 1) * MOST_BYTES > translator->size)
         return NULL;
     find_live_flags(t);
     const uint8_t *start = t->e.at;

@@ -45,7 +45,7 @@ struct SoftTranslator {
     uint8_t *write; /* the area as it is written … */
     uint8_t *run;   /* … and as it runs */
     size_t first;   /* bytes of stubs */
-    size_t used;
+    size_t size, used, most_used;
     unsigned patience;
     unsigned generation[2]; /* of jump keys: any, global */
     /* Filters of the linear pages that each key vouches for: bit = page number modulo their size.
@@ -56,7 +56,8 @@ struct SoftTranslator {
     TranslateJump jump[1 << TRANSLATE_JUMP_BITS];
 };
 
-#define TRANSLATE_AREA (UINT64_C(6) << 20)
+/* As the block cache: of the whole machine, but each vCPU has at least a quarter. */
+#define TRANSLATE_AREA (UINT64_C(32) << 20)
 
 /* Host register of a guest register in translated code, or HOST_NONE: it stays in SoftCpu. Scratch:
  * RAX, R13, R14. R15 is the state pointer. */

@@ -162,14 +162,15 @@ static void emit_stubs(SoftTranslator *translator)
 }
 
 /* The code is written through one mapping and run through another, so no page is ever both. */
-static bool map_area(SoftTranslator *translator)
+static bool map_area(SoftTranslator *translator, unsigned n_vcpus)
 {
+    translator->size = MAX(TRANSLATE_AREA / MAX(n_vcpus, 1), TRANSLATE_AREA / 4);
     int fd = memfd_create("vitrine-translated", MFD_CLOEXEC);
     if (fd < 0)
         return false;
-    bool ok = ftruncate(fd, TRANSLATE_AREA) == 0;
-    translator->write = mmap(NULL, TRANSLATE_AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    translator->run = mmap(NULL, TRANSLATE_AREA, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    bool ok = ftruncate(fd, (off_t)translator->size) == 0;
+    translator->write = mmap(NULL, translator->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    translator->run = mmap(NULL, translator->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     close(fd);
     return ok && translator->write != MAP_FAILED && translator->run != MAP_FAILED;
 }
@@ -177,9 +178,9 @@ static bool map_area(SoftTranslator *translator)
 static void unmap_area(SoftTranslator *translator)
 {
     if (translator->run != MAP_FAILED && translator->run)
-        munmap(translator->run, TRANSLATE_AREA);
+        munmap(translator->run, translator->size);
     if (translator->write != MAP_FAILED && translator->write)
-        munmap(translator->write, TRANSLATE_AREA);
+        munmap(translator->write, translator->size);
 }
 
 SoftTranslator *soft_translator_new(SoftCpu *cpu)
@@ -191,7 +192,7 @@ SoftTranslator *soft_translator_new(SoftCpu *cpu)
     if (g_strcmp0(wish, "never") == 0)
         return NULL;
     SoftTranslator *translator = g_new0(SoftTranslator, 1);
-    if (!map_area(translator)) {
+    if (!map_area(translator, cpu->machine->n_vcpus)) {
         unmap_area(translator);
         g_free(translator);
         return NULL;
@@ -222,8 +223,20 @@ void soft_translator_flush(SoftCpu *cpu)
     SoftTranslator *translator = cpu->translator;
     if (!translator)
         return;
+    translator->most_used = MAX(translator->most_used, translator->used);
     translator->used = translator->first;
     memset(translator->jump, 0, sizeof translator->jump);
+}
+
+void soft_translator_give_back(SoftCpu *cpu)
+{
+    SoftTranslator *translator = cpu->translator;
+    if (!translator)
+        return;
+    size_t from = (translator->first + 4095) & ~(size_t)4095;
+    if (translator->most_used > from)
+        madvise(translator->write + from, translator->most_used - from, MADV_REMOVE);
+    translator->most_used = 0;
 }
 
 /* Jump keys ----------------------------------------------------------------------------------- */

@@ -33,6 +33,8 @@ unsigned soft_translate_patience(const SoftTranslator *translator);
 
 /* The block cache has been flushed: all translations are gone. */
 void soft_translator_flush(SoftCpu *cpu);
+/* After a flush: the memory that translations took goes back to the host. */
+void soft_translator_give_back(SoftCpu *cpu);
 /* The block that begins with @first is dead: its translation is left at its next entry. */
 void soft_translation_kill(SoftCpu *cpu, SoftOp *first);
 
