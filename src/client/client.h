@@ -36,7 +36,7 @@ typedef enum {
 
 /* "off", "running", … as State of org.vitrine.Machine1 says them, and "crashed". */
 const char *client_state_name(ClientState state);
-/* -1 for an unknown word. */
+/* -1 for an unknown word, or NULL. */
 int client_state_parse(const char *name);
 /* Whether an engine is there. */
 bool client_state_is_live(ClientState state);

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "client/client.h"
+#include "client/guard.h"
 #include "client/stop-words.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ const char *client_state_name(ClientState state)
 int client_state_parse(const char *name)
 {
     for (int i = 0; i < CLIENT_N_STATES; i++)
-        if (strcmp(state_names[i], name) == 0)
+        if (g_strcmp0(state_names[i], name) == 0)
             return i;
     return -1;
 }
@@ -71,6 +72,8 @@ GDBusConnection *client_connect(const char *uuid, GError **error)
         address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &local);
     if (!connection)
         g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine is not running");
+    else
+        guard_connection(connection, GUARD_MACHINE);
     return connection;
 }
 
@@ -81,9 +84,15 @@ VitrineDBusMachine1 *client_connect_machine(const char *uuid, GError **error)
         return NULL;
     VitrineDBusMachine1 *machine = vitrine_dbus_machine1_proxy_new_sync(
         connection, G_DBUS_PROXY_FLAGS_NONE, NULL, CLIENT_PATH_MACHINE, NULL, error);
+    if (!machine)
+        return NULL;
+    if (!vitrine_dbus_machine1_get_state(machine)) {
+        g_object_unref(machine);
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine does not answer");
+        return NULL;
+    }
     /* Typing, waiting and stopping take as long as they take. */
-    if (machine)
-        g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(machine), G_MAXINT);
+    g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(machine), G_MAXINT);
     return machine;
 }
 

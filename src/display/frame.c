@@ -3,8 +3,10 @@
 
 #include "display/frame.h"
 #include "client/client.h"
+#include "client/guard.h"
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <glib/gi18n.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +27,7 @@ struct _VitrineFrame {
     /* the picture */
     unsigned width, height, stride;
     const uint8_t *pixels; /* in mapping or copy */
+    char *problem;         /* owned: why there is none, or NULL */
 };
 
 enum { SIGNAL_RESIZED, SIGNAL_DAMAGED, N_SIGNALS };
@@ -40,12 +43,21 @@ static void frame_forget_pixels(VitrineFrame *self)
     g_clear_pointer(&self->copy, g_free);
     self->pixels = NULL;
     self->width = self->height = self->stride = 0;
+    g_clear_pointer(&self->problem, g_free);
+}
+
+static void frame_refuse(VitrineFrame *self, unsigned width, unsigned height, unsigned stride)
+{
+    g_warning("a picture that cannot be: %u × %u, stride %u", width, height, stride);
+    self->problem = g_strdup_printf(_("The machine sent a picture that cannot be shown (%u × %u)."),
+                                    width, height);
 }
 
 static bool size_is_sane(unsigned width, unsigned height, unsigned stride, unsigned format)
 {
     return width > 0 && height > 0 && width <= VITRINE_FRAME_MAX_SIZE &&
-           height <= VITRINE_FRAME_MAX_SIZE && stride >= width * 4 &&
+           height <= VITRINE_FRAME_MAX_SIZE &&
+           (uint64_t)width * height <= VITRINE_FRAME_MAX_PIXELS && stride >= width * 4 &&
            stride <= VITRINE_FRAME_MAX_SIZE * 16 && stride % 4 == 0 &&
            (format == PIXMAN_X8R8G8B8 || format == PIXMAN_A8R8G8B8);
 }
@@ -78,8 +90,7 @@ static gboolean on_scanout(QemuDBusDisplay1Listener *listener, GDBusMethodInvoca
         self->height = height;
         self->stride = stride;
     } else {
-        g_warning("the engine sent a picture of impossible size (%u × %u, stride %u)", width,
-                  height, stride);
+        frame_refuse(self, width, height, stride);
     }
     frame_resized(self);
     qemu_dbus_display1_listener_complete_scanout(listener, invocation);
@@ -151,8 +162,7 @@ static gboolean on_scanout_map(QemuDBusDisplay1ListenerUnixMap *listener,
     frame_forget_pixels(self);
     if (fd < 0 || !size_is_sane(width, height, stride, format) ||
         !frame_map(self, fd, offset, width, height, stride))
-        g_warning("the engine sent a picture that cannot be mapped (%u × %u, stride %u)", width,
-                  height, stride);
+        frame_refuse(self, width, height, stride);
     if (fd >= 0)
         close(fd);
     frame_resized(self);
@@ -170,13 +180,42 @@ static gboolean on_update_map(QemuDBusDisplay1ListenerUnixMap *listener,
     return TRUE;
 }
 
-void vitrine_frame_disconnect(VitrineFrame *self)
+/* What is still queued finds nobody. */
+static void frame_close(VitrineFrame *self)
 {
-    if (self->connection)
+    if (self->connection) {
+        g_signal_handlers_disconnect_by_data(self->connection, self);
         g_dbus_connection_close(self->connection, NULL, NULL, NULL);
+    }
+    if (self->listener) {
+        g_signal_handlers_disconnect_by_data(self->listener, self);
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->listener));
+    }
+    if (self->map_listener) {
+        g_signal_handlers_disconnect_by_data(self->map_listener, self);
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->map_listener));
+    }
     g_clear_object(&self->connection);
     g_clear_object(&self->listener);
     g_clear_object(&self->map_listener);
+}
+
+/* The engine ended, or said too much. */
+static void on_closed(GDBusConnection *connection, gboolean remote, GError *error,
+                      VitrineFrame *self)
+{
+    bool too_much = guard_has_closed(connection);
+    frame_close(self);
+    frame_forget_pixels(self);
+    if (too_much)
+        self->problem =
+            g_strdup(_("The machine sent more than a screen can show, so its screen was cut off."));
+    frame_resized(self);
+}
+
+void vitrine_frame_disconnect(VitrineFrame *self)
+{
+    frame_close(self);
     bool had = self->pixels != NULL;
     frame_forget_pixels(self);
     if (had)
@@ -211,6 +250,8 @@ static void on_listener_connected(GObject *source, GAsyncResult *result, gpointe
         return;
     }
     self->connection = g_steal_pointer(&connection);
+    guard_connection(self->connection, GUARD_SCREEN);
+    g_signal_connect(self->connection, "closed", G_CALLBACK(on_closed), self);
     g_dbus_connection_start_message_processing(self->connection);
     g_task_return_boolean(task, TRUE);
 }
@@ -292,18 +333,15 @@ const uint8_t *vitrine_frame_get_pixels(VitrineFrame *self, unsigned *out_stride
     return self->pixels;
 }
 
+const char *vitrine_frame_get_problem(VitrineFrame *self)
+{
+    return self->problem;
+}
+
 static void vitrine_frame_dispose(GObject *object)
 {
     VitrineFrame *self = VITRINE_FRAME(object);
-    if (self->connection)
-        g_dbus_connection_close(self->connection, NULL, NULL, NULL);
-    g_clear_object(&self->connection);
-    if (self->listener)
-        g_signal_handlers_disconnect_by_data(self->listener, self);
-    if (self->map_listener)
-        g_signal_handlers_disconnect_by_data(self->map_listener, self);
-    g_clear_object(&self->listener);
-    g_clear_object(&self->map_listener);
+    frame_close(self);
     frame_forget_pixels(self);
     G_OBJECT_CLASS(vitrine_frame_parent_class)->dispose(object);
 }

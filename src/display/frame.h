@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VitrineFrame, vitrine_frame, VITRINE, FRAME, GObject)
 
 #define VITRINE_FRAME_MAX_SIZE 16384
+#define VITRINE_FRAME_MAX_PIXELS (1u << 26) /* 256 MiB of them */
 
 /* Signals: "resized" after the picture's size or memory changed (all of it is new), "damaged"
  * (VitrineRect *) after a part of it changed. */
@@ -33,6 +34,9 @@ void vitrine_frame_disconnect(VitrineFrame *self);
 /* 0 × 0 while there is none. */
 unsigned vitrine_frame_get_width(VitrineFrame *self);
 unsigned vitrine_frame_get_height(VitrineFrame *self);
+/* Why there is none, in words for the user; NULL: the machine just shows nothing. Changes with
+ * "resized". */
+const char *vitrine_frame_get_problem(VitrineFrame *self);
 /* Rows of 32-bit pixels, x8r8g8b8 little-endian, @out_stride bytes apart; NULL while there is none.
  * Good until the next "resized". The guest writes into it at any time. */
 const uint8_t *vitrine_frame_get_pixels(VitrineFrame *self, unsigned *out_stride);

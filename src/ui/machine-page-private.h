@@ -17,7 +17,7 @@ struct _VitrineMachinePage {
     GtkBox *screen_box;
     AdwStatusPage *status;
     GtkButton *status_button, *log_button;
-    GtkLabel *notice, *hint_label;
+    GtkLabel *notice, *hint_label, *screen_problem;
     GtkRevealer *notice_revealer, *hint_revealer;
     VitrineTextBar *text_bar;
     VitrineMachine *machine;     /* owned, or NULL */

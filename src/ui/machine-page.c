@@ -34,10 +34,20 @@ static void on_frame_connected(GObject *source, GAsyncResult *result, gpointer o
     }
 }
 
+static void page_show_problem(VitrineMachinePage *self)
+{
+    const char *problem = vitrine_frame_get_problem(self->frame);
+    gtk_label_set_text(self->screen_problem, problem ? problem : "");
+    gtk_widget_set_visible(GTK_WIDGET(self->screen_problem), problem != NULL);
+}
+
 static void page_make_screen(VitrineMachinePage *self, GDBusConnection *connection)
 {
     self->connection = connection;
     self->frame = vitrine_frame_new();
+    g_signal_connect_object(self->frame, "resized", G_CALLBACK(page_show_problem), self,
+                            G_CONNECT_SWAPPED);
+    gtk_widget_set_visible(GTK_WIDGET(self->screen_problem), FALSE);
     GtkWidget *screen = vitrine_screen_new(self->frame);
     self->screen = VITRINE_SCREEN(screen);
     gtk_widget_set_hexpand(screen, TRUE);
@@ -245,6 +255,7 @@ static void vitrine_machine_page_class_init(VitrineMachinePageClass *klass)
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, notice_revealer);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_label);
+    gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, screen_problem);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, hint_revealer);
     gtk_widget_class_bind_template_child(widget_class, VitrineMachinePage, text_bar);
     gtk_widget_class_bind_template_callback(widget_class, on_status_clicked);

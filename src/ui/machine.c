@@ -162,7 +162,8 @@ static void on_proxy(GObject *source, GAsyncResult *result, gpointer opaque)
     VitrineMachine *self = VITRINE_MACHINE(source);
     self->connecting = false;
     g_autoptr(VitrineDBusMachine1) proxy = g_task_propagate_pointer(G_TASK(result), NULL);
-    if (!proxy || self->proxy)
+    if (!proxy || self->proxy ||
+        g_dbus_connection_is_closed(g_dbus_proxy_get_connection(G_DBUS_PROXY(proxy))))
         return; /* it went away meanwhile: the next look at the library tells */
     self->proxy = g_steal_pointer(&proxy);
     g_signal_connect(self->proxy, "state-changed", G_CALLBACK(on_state), self);

@@ -284,6 +284,33 @@ static void a_headless_presenter_follows_every_change(void **state)
     assert_null(headless_presenter_get_pixels(presenter, &width, &height));
 }
 
+static void a_flood_is_cut_off_and_said(void **state)
+{
+    Fixture *f = *state;
+    scanout(f, WIDTH, HEIGHT, STRIDE, X8R8G8B8, STRIDE * HEIGHT);
+    assert_null(vitrine_frame_get_problem(f->frame));
+    for (unsigned i = 0; i < 20000; i++)
+        g_dbus_connection_call(f->to_listener, NULL, CLIENT_PATH_LISTENER,
+                               "org.qemu.Display1.Listener.Unix.Map", "UpdateMap",
+                               g_variant_new("(iiii)", 0, 0, 1, 1), NULL, G_DBUS_CALL_FLAGS_NONE,
+                               5000, NULL, NULL, NULL);
+    gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    while (!vitrine_frame_get_problem(f->frame) && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, TRUE);
+    assert_non_null(vitrine_frame_get_problem(f->frame));
+    assert_null(pixels(f));
+    assert_true(f->n_damaged < 5000);
+}
+
+static void what_cannot_be_shown_is_said(void **state)
+{
+    Fixture *f = *state;
+    scanout(f, 70000, 3, 280000, X8R8G8B8, 16);
+    assert_non_null(strstr(vitrine_frame_get_problem(f->frame), "70000"));
+    scanout(f, WIDTH, HEIGHT, STRIDE, X8R8G8B8, STRIDE * HEIGHT);
+    assert_null(vitrine_frame_get_problem(f->frame));
+}
+
 static void disable_takes_the_picture_away(void **state)
 {
     Fixture *f = *state;
@@ -304,6 +331,8 @@ int main(void)
         TEST(sealed_memory_is_mapped_and_seen_live),
         TEST(memory_that_could_shrink_or_is_too_small_is_not_mapped),
         TEST(a_headless_presenter_follows_every_change),
+        TEST(a_flood_is_cut_off_and_said),
+        TEST(what_cannot_be_shown_is_said),
         TEST(disable_takes_the_picture_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,8 @@ class View(MachineTest):
     name = "demo"
 
     def start_machine(self):
-        self.ctl("create", Programs.demo, "--name", self.name, "--memory", "256M", "--start")
+        self.ctl("create", Programs.demo, "--name", self.name, "--memory", "256M")
+        self.ctl("start", self.name, "--headless")
 
     def start_view(self, *options):
         self.view = self.desktop.spawn([VIEW, self.name, *options])

@@ -36,7 +36,8 @@ class Screen(MachineTest):
     name = "demo"
 
     def boot(self):
-        self.ctl("create", Programs.demo, "--name", self.name, "--memory", "256M", "--start")
+        self.ctl("create", Programs.demo, "--name", self.name, "--memory", "256M")
+        self.ctl("start", self.name, "--headless")
         self.ctl("wait", self.name, "--for", PROMPT, "--timeout", "60")
 
     def start_app(self, **environment):
