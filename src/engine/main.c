@@ -122,6 +122,7 @@ int main(int argc, char **argv)
     log_init(arguments.verbose || g_getenv("VITRINE_VERBOSE"));
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not our end */
     if (arguments.ready_fd >= 0)
         fcntl(arguments.ready_fd, F_SETFD, FD_CLOEXEC);
 

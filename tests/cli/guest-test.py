@@ -4,6 +4,7 @@
 is photographed, writes its disk, and ends. The guest is tests/cli/echo-guest.S on a disc."""
 import json
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -207,6 +208,23 @@ class Guest(unittest.TestCase):
             run.kill()
             run.stdout.close()
         self.assertEqual(json.loads(self.ctl("info", "echo", "--json"))["state"], "running")
+
+    def test_a_limit_on_file_sizes_pauses_the_machine_until_it_is_lifted(self):
+        self.boot()
+        with open(self.bundle() + "/running") as file:
+            pid = int(file.read().split("pid=")[1].split()[0])
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
+        self.ctl("type", "echo", "*")
+        self.ctl("wait", "echo", "--for", "paused-problem", "--timeout", "20")
+        info = json.loads(self.ctl("info", "echo", "--json"))
+        self.assertIn("disk-0.qcow2", info["problem"])
+        self.assertIn("could not be written", info["problem"])
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        self.ctl("resume", "echo")
+        self.wait("WRITTEN")
+        self.ctl("stop", "echo", "--force")
+        with open(self.bundle() + "/disk-0.qcow2", "rb") as file:
+            self.assertIn(b"\x5a" * 512, file.read())
 
     def test_a_machine_goes_to_the_trash_whole_and_only_when_off(self):
         self.boot()

@@ -112,6 +112,13 @@ static bool disk_park_locked(Disk *disk, DiskRequest *request)
     return tell;
 }
 
+/* The host takes no more: no room, no quota, or a file as large as its file system or a limit of
+ * the session lets it be. A guest that were told of an error would give its own data up. */
+static bool host_is_full(int result)
+{
+    return result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
+}
+
 static void disk_run_one_locked(Disk *disk)
 {
     DiskRequest *request = g_queue_pop_head_link(&disk->waiting)->data;
@@ -119,7 +126,7 @@ static void disk_run_one_locked(Disk *disk)
     g_mutex_unlock(&disk->lock);
 
     int result = disk_execute(disk, request);
-    bool park = (result == -ENOSPC || result == -EDQUOT) && request->operation != DISK_READ;
+    bool park = host_is_full(result) && request->operation != DISK_READ;
 
     g_mutex_lock(&disk->lock);
     bool tell = false;

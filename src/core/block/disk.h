@@ -21,9 +21,9 @@ struct DiskRequest {
     uint64_t offset, length; /* bytes of the guest-visible disk */
     struct iovec *iov; /* owned by the submitter until done; host memory to fill or to write */
     unsigned n_iov;
-    /* Called once on a worker thread with no lock held; @result 0 or -errno. -ENOSPC never arrives
-     * here: the disk keeps the request, reports it (disk_set_problem_callback), and tries again
-     * after disk_retry(). */
+    /* Called once on a worker thread with no lock held; @result 0 or -errno. -ENOSPC and its
+     * kin never arrive here: the disk keeps the request, reports it (disk_set_problem_callback),
+     * and tries again after disk_retry(). */
     void (*done)(DiskRequest *request, int result);
     void *opaque;
     GList link; /* the disk's own */
@@ -57,7 +57,7 @@ bool disk_cancel(Disk *disk, DiskRequest *request);
 void disk_drain(Disk *disk);
 
 /* @problem is called on a worker thread when the host cannot take a write now (@error_number
- * ENOSPC, EDQUOT): the machine pauses and says so. disk_retry() resumes parked requests. */
+ * ENOSPC, EDQUOT, EFBIG): the machine pauses and says so. disk_retry() resumes parked requests. */
 void disk_set_problem_callback(Disk *disk,
                                void (*problem)(void *opaque, Disk *disk, int error_number),
                                void *opaque);

@@ -9,10 +9,14 @@
 /* A full host disk is no error of the guest's: the machine waits until there is room. */
 static void on_disk_problem(void *opaque, Disk *disk, int error_number)
 {
-    bool full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
+    bool full = error_number == ENOSPC || error_number == EDQUOT;
+    const char *remedy =
+        full ? "Make room there, then resume it."
+             : "Its file system, or a limit of your session, allows no larger file: force the "
+               "machine off and move the image to another file system.";
     char *text = g_strdup_printf("%s could not be written: %s. The machine is paused and nothing "
-                                 "is lost. Make room there, then resume it.",
-                                 disk_path(disk), g_strerror(error_number));
+                                 "is lost. %s",
+                                 disk_path(disk), g_strerror(error_number), remedy);
     machine_report(opaque, REQUEST_PROBLEM,
                    (MachineTrouble){ full ? MACHINE_PROBLEM_DISK_FULL : MACHINE_PROBLEM_DISK,
                                      g_strdup(disk_path(disk)), text });

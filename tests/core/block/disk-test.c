@@ -38,10 +38,11 @@ static void submit(Disk *disk, TestRequest *test, DiskOperation operation, uint6
     disk_submit(disk, &test->request);
 }
 
-/* A raw disk whose writes fail while `full` is set. */
+/* A raw disk whose writes fail while `full`, an errno, is set. */
 static int full_write(Image *image, uint64_t offset, IoVector v, size_t length)
 {
-    return g_atomic_int_get(&full) ? -ENOSPC : raw_format.write(image, offset, v, length);
+    int error_number = g_atomic_int_get(&full);
+    return error_number ? -error_number : raw_format.write(image, offset, v, length);
 }
 
 static Disk *open_disk(bool may_fill, ImageFormat *out_format)
@@ -105,17 +106,17 @@ static void request_past_the_end_is_invalid(void **state)
 static gint problems;
 static void on_problem(void *opaque, Disk *disk, int error_number)
 {
-    assert_int_equal(error_number, ENOSPC);
+    assert_int_equal(error_number, g_atomic_int_get(&full));
     g_atomic_int_inc(&problems);
 }
 
-static void write_waits_for_a_full_host_disk_and_then_succeeds(void **state)
+static void write_waits_for_a_host_that_takes_no_more(int error_number)
 {
     ImageFormat format;
     Disk *disk = open_disk(true, &format);
     disk_set_problem_callback(disk, on_problem, NULL);
     TestRequest a, b;
-    g_atomic_int_set(&full, 1);
+    g_atomic_int_set(&full, error_number);
     g_atomic_int_set(&problems, 0);
     submit(disk, &a, DISK_WRITE, 0, "aaaa", 4);
     submit(disk, &b, DISK_WRITE, 4, "bbbb", 4);
@@ -135,12 +136,19 @@ static void write_waits_for_a_full_host_disk_and_then_succeeds(void **state)
     disk_free(disk);
 }
 
+static void write_waits_for_a_full_host_disk_and_then_succeeds(void **state)
+{
+    write_waits_for_a_host_that_takes_no_more(ENOSPC);
+    write_waits_for_a_host_that_takes_no_more(EDQUOT);
+    write_waits_for_a_host_that_takes_no_more(EFBIG);
+}
+
 static void closing_ends_parked_writes_with_an_error(void **state)
 {
     ImageFormat format;
     Disk *disk = open_disk(true, &format);
     TestRequest a;
-    g_atomic_int_set(&full, 1);
+    g_atomic_int_set(&full, ENOSPC);
     submit(disk, &a, DISK_WRITE, 0, "aaaa", 4);
     disk_drain(disk);
     assert_false(a.done);
@@ -155,7 +163,7 @@ static void parked_write_can_be_taken_back(void **state)
     ImageFormat format;
     Disk *disk = open_disk(true, &format);
     TestRequest a;
-    g_atomic_int_set(&full, 1);
+    g_atomic_int_set(&full, ENOSPC);
     submit(disk, &a, DISK_WRITE, 0, "aaaa", 4);
     disk_drain(disk);
     assert_true(disk_cancel(disk, &a.request));
