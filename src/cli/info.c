@@ -39,8 +39,9 @@ static void print_json(const ClientMachine *machine, char **values, VitrineDBusM
 
 bool verb_info(int argc, char **argv, GError **error)
 {
-    gboolean as_json = FALSE;
+    gboolean as_json = FALSE, as_keys = FALSE;
     const GOptionEntry entries[] = { { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, NULL, NULL },
+                                     { "keys", 0, 0, G_OPTION_ARG_NONE, &as_keys, NULL, NULL },
                                      { NULL } };
     if (!verb_parse(&argc, &argv, entries, 1, 1, error))
         return false;
@@ -48,6 +49,10 @@ bool verb_info(int argc, char **argv, GError **error)
     if (!machine)
         return false;
     g_auto(GStrv) values = definition_dup_values(machine->definition);
+    for (unsigned i = 0; as_keys && values[i]; i += 2)
+        puts(values[i]);
+    if (as_keys)
+        return true;
     g_autoptr(VitrineDBusMachine1) live = live_proxy(machine);
     if (as_json) {
         print_json(machine, values, live);

@@ -24,8 +24,9 @@ static void print_json(GPtrArray *machines)
 
 bool verb_list(int argc, char **argv, GError **error)
 {
-    gboolean as_json = FALSE;
+    gboolean as_json = FALSE, as_names = FALSE;
     const GOptionEntry entries[] = { { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, NULL, NULL },
+                                     { "names", 0, 0, G_OPTION_ARG_NONE, &as_names, NULL, NULL },
                                      { NULL } };
     if (!verb_parse(&argc, &argv, entries, 0, 0, error))
         return false;
@@ -36,6 +37,10 @@ bool verb_list(int argc, char **argv, GError **error)
     }
     for (unsigned i = 0; i < machines->len; i++) {
         const ClientMachine *machine = machines->pdata[i];
+        if (as_names) {
+            puts(client_machine_name(machine));
+            continue;
+        }
         printf("%-15s %s\n", machine->damage ? "damaged" : client_state_name(machine->state),
                client_machine_name(machine));
         if (machine->damage)

@@ -11,8 +11,8 @@ static const Verb verbs[] = {
       "[ISO|DISK] [--name N] [--memory 2G] [--cpus 2] [--disk 20G|none] [--os ID]\n"
       "         [--firmware bios|uefi] [--cpu auto|kvm|software] [--start]",
       "make a machine, and print its name", verb_create },
-    { "list", "[--json]", "the machines and what they do", verb_list },
-    { "info", "MACHINE [--json]", "everything about one", verb_info },
+    { "list", "[--names] [--json]", "the machines and what they do", verb_list },
+    { "info", "MACHINE [--keys] [--json]", "everything about one", verb_info },
     { "set", "MACHINE KEY=VALUE…", "change its definition", verb_set },
     { "delete", "MACHINE [--force]", "move it to the Trash", verb_delete },
     { "clone", "MACHINE [--name N]", "make a full copy, and print its name", verb_clone },
@@ -103,6 +103,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("vitrinectl " VITRINE_VERSION);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--list-verbs") == 0) { /* for completion */
+        for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
+            puts(verbs[i].name);
         return EXIT_OK;
     }
     const Verb *verb = find_verb(argv[1]);

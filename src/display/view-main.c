@@ -2,12 +2,12 @@
  * Copyright the Vitrine developers */
 
 #include "base/errors.h"
+#include "base/place.h"
 #include "client/client.h"
 #include "client/settings.h"
 #include "display/view.h"
 #include <glib-unix.h>
 #include <glib/gi18n.h>
-#include <locale.h>
 #include <signal.h>
 
 /* As vitrinectl has them. */
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_auto(ViewOptions) options = { 0 };
-    setlocale(LC_ALL, "");
+    place_init_language();
     SDL_SetMainReady();
     bool good = parse_options(argc, argv, &options, &error);
     if (good && options.version)
