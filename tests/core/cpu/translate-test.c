@@ -150,6 +150,62 @@ static void indirect_calls_reach_a_function_that_was_patched(void **state)
     check_change(*state, call_register, patch, sizeof patch, 0);
 }
 
+/* One page of code at two addresses, each with a neighbour of its own that it jumps to. */
+static void a_page_mapped_twice_jumps_to_two_neighbours(void **state)
+{
+    enum { LAST = 0x5FFFF0, SECOND_LAST = 0x9FFFF0, NEIGHBOUR = 0x600000, SECOND = 0x200000 };
+    static const uint8_t jump[] = { 0xEB, 0x0E };              /* jmp to the next page */
+    static const uint8_t one[] = { 0xB8, 1, 0, 0, 0, 0xC3 };   /* mov eax, 1; ret */
+    static const uint8_t other[] = { 0xB8, 2, 0, 0, 0, 0xC3 }; /* mov eax, 2; ret */
+    static const uint8_t code[] = {
+        0xFF, 0xD2,             /* turn: call rdx */
+        0x01, 0xC3,             /* add ebx, eax */
+        0x48, 0x87, 0xD6,       /* xchg rdx, rsi */
+        0xFF, 0xC9, 0x75, 0xF5, /* dec ecx; jnz turn */
+        0xF4,
+    };
+    CpuState cpu;
+    uint64_t gpa;
+    *directory_entry(*state, 0x800000, &gpa) = *directory_entry(*state, 0x400000, &gpa);
+    *directory_entry(*state, 0xA00000, &gpa) = *directory_entry(*state, SECOND, &gpa);
+    soft_harness_put(*state, LAST, jump, sizeof jump);
+    soft_harness_put(*state, NEIGHBOUR, one, sizeof one);
+    soft_harness_put(*state, SECOND, other, sizeof other);
+    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    cpu.gpr[RBX] = 0;
+    cpu.gpr[RDX] = LAST;
+    cpu.gpr[RSI] = SECOND_LAST;
+    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(soft_harness_vector(&cpu), -1);
+    assert_int_equal(cpu.gpr[RBX], TURNS / 2 + TURNS / 2 * 2);
+}
+
+/* Another processor has written the code, and its message is still on the way: whichever of the two
+ * runs, nothing else may come of it. */
+static void code_that_changed_unnoticed_is_not_mixed_with_the_old(void **state)
+{
+    enum { LENGTH = 46 * 10 };
+    static const uint8_t one[] = { 0x48, 0xB8, 1, 0, 0, 0, 0, 0, 0, 0 }; /* movabs rax, 1 */
+    static const uint8_t tail[] = { 0xFF, 0xC9, 0x74, 0x02, 0xFF, 0xE2, 0xF4 };
+    uint8_t code[LENGTH + sizeof tail]; /* … dec ecx; jz out; jmp rdx; out: hlt */
+    for (unsigned i = 0; i < LENGTH; i += sizeof one)
+        memcpy(code + i, one, sizeof one);
+    memcpy(code + LENGTH, tail, sizeof tail);
+    CpuState cpu;
+    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    cpu.gpr[RDX] = CODE;
+    cpu.gpr[RCX] = 3; /* decoded, not hot */
+    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    memset(soft_harness_ram(*state) + CODE, 0x41, LENGTH); /* prefixes, … */
+    for (unsigned i = 0; i < LENGTH; i += 2)
+        soft_harness_ram(*state)[CODE + i + 1] = 0x90; /* … and XCHG R8, RAX: many, short */
+    cpu.rip = CODE;
+    cpu.gpr[RCX] = TURNS;
+    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(soft_harness_vector(&cpu), -1);
+    assert_int_equal((uint32_t)cpu.gpr[RCX], 0);
+}
+
 static void a_segment_loaded_in_hot_code_has_its_limit(void **state)
 {
     static const uint8_t code[] = {
@@ -224,6 +280,8 @@ int main(void)
         TEST(indirect_calls_follow_the_page_tables_that_cr3_names),
         TEST(calls_reach_a_function_that_was_patched),
         TEST(indirect_calls_reach_a_function_that_was_patched),
+        TEST(a_page_mapped_twice_jumps_to_two_neighbours),
+        TEST(code_that_changed_unnoticed_is_not_mixed_with_the_old),
         TEST(a_segment_loaded_in_hot_code_has_its_limit),
         TEST(a_fault_in_hot_code_shows_the_flags_before_it),
         TEST(counts_of_retired_instructions_are_exact),

@@ -427,7 +427,8 @@ static bool block_is_global(Translation *t)
     return entry->info & SOFT_TLB_GLOBAL;
 }
 
-/* The key must be as it was when the link was made. Its place is the immediate. */
+/* The key must be as it was when the link was made, and so must RIP: the page may be mapped twice.
+ * The immediate is one XOR the other. */
 static void emit_key_check(Translation *t, Cold *link)
 {
     Emit *e = &t->e;
@@ -437,6 +438,7 @@ static void emit_key_check(Translation *t, Cold *link)
     emit8(e, 0xB8);
     site->key = place_of(t, e->at) & INT32_MAX;
     emit64(e, UINT64_MAX);
+    emit_rm(e, (EmitInsn){ .opcode = 0x33, .wide = true }, A, TRANSLATE_FIELD(rip));
     emit_rm(e, (EmitInsn){ .opcode = 0x3B, .wide = true }, A,
             site->global ? TRANSLATE_FIELD(jump_key[1]) : TRANSLATE_FIELD(jump_key[0]));
     link->from[link->n_from++] = emit_jcc(e, CC_NE);
@@ -623,9 +625,12 @@ static void emit_cold(Translation *t, Cold *cold)
 
 /* The whole ------------------------------------------------------------------------------------ */
 
-static void decode(Translation *t)
+/* False when the bytes are no longer those of the block: another vCPU or a device has written them,
+ * and word of it has not come yet. */
+static bool decode(Translation *t)
 {
     SoftBlock *block = t->block;
+    const SoftOp *end = block->ops + block->n_records;
     SoftOp *record = block->ops + 1; /* behind that which counts */
     unsigned page_left = RAM_PAGE_SIZE - (unsigned)(block->host & (RAM_PAGE_SIZE - 1));
     while (!t->ended && t->length < block->length) {
@@ -638,7 +643,9 @@ static void decode(Translation *t)
         item->d.available = MIN(page_left - t->length, 15u);
         item->d.offset = t->length;
         item->d.op = item->ops;
-        soft_decode_one(&item->d);
+        if (t->n == SOFT_BLOCK_MAX || !soft_decode_one(&item->d) ||
+            record + item->d.n_records > end)
+            return false;
         item->ordinal = t->n;
         for (unsigned i = 0; i < 3; i++) {
             item->ops[i].offset = (uint16_t)t->length;
@@ -652,6 +659,7 @@ static void decode(Translation *t)
         t->ended = item->d.ends_block;
         t->n++;
     }
+    return t->length == block->length;
 }
 
 /* A fault shows the flags, and so does whatever the block is left to. */
@@ -688,7 +696,10 @@ const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first)
     t->n = t->n_cold = t->length = 0;
     t->ended = t->flags_in_host = false;
     t->flags_in_memory = true;
-    decode(t);
+    if (!decode(t)) {
+        soft_block_retire(cpu, first);
+        return NULL;
+    }
     if (translator->used + (t->n + 1) * MOST_BYTES > translator->size)
         return NULL;
     find_live_flags(t);

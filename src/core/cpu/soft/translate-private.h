@@ -13,7 +13,7 @@
  * it goes until the target is known. Places are bytes from the start of the area. */
 typedef struct {
     uint32_t jump;       /* the rel32 of the jump to the target */
-    uint32_t key : 31;   /* other page: the 8 bytes of the key that must hold, else 0 */
+    uint32_t key : 31;   /* other page: the 8 bytes of the key that must hold XOR RIP, else 0 */
     uint32_t global : 1; /* the key is that of global pages */
 } TranslateSite;
 G_STATIC_ASSERT(sizeof(TranslateSite) == 8);
@@ -70,7 +70,7 @@ extern const uint8_t translate_home[16];
     EMIT_MEM(TRANSLATE_STATE, (int32_t)(offsetof(SoftCpu, field) - TRANSLATE_BIAS))
 
 /* Translates the block that begins with @first; the code to enter, in the running mapping, or NULL
- * when the area is full. */
+ * when the area is full, or the block turned out to be stale and has been retired. */
 const uint8_t *translate_block(SoftCpu *cpu, SoftOp *first);
 static inline const uint8_t *translate_running(const SoftTranslator *translator,
                                                const uint8_t *written)

@@ -337,6 +337,7 @@ static void link_site(SoftCpu *cpu, const uint8_t *at, const uint8_t *code)
         uint64_t key = key_for(cpu, cpu->rip, &global);
         if (global != site.global)
             return;
+        key ^= cpu->rip;
         memcpy(translator->write + site.key, &key, sizeof key);
     }
     emit_patch(translator->write + site.jump, translator->write + (code - translator->run));
@@ -393,8 +394,9 @@ static SoftNext soft_op_translated(SoftCpu *cpu, SoftOp *op)
 static G_GNUC_NO_INLINE bool translate_now(SoftCpu *cpu, SoftOp *first)
 {
     const uint8_t *code = translate_block(cpu, first);
-    if (!code) { /* the area is full */
-        soft_code_cache_flush(cpu);
+    if (!code) {
+        if (!soft_block_of(first)->dead) /* the area is full */
+            soft_code_cache_flush(cpu);
         return false;
     }
     first->pointer = (void *)code;
