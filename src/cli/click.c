@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 static bool refuse_place(const char *number, GError **error)
 {
-    return usage_error(error, "“%s” is not a place on a screen: pixels count from 0", number);
+    return usage_error(error, _("“%s” is not a place on a screen: pixels count from 0"), number);
 }
 
 bool verb_click(int argc, char **argv, GError **error)
@@ -24,7 +25,7 @@ bool verb_click(int argc, char **argv, GError **error)
     while (name && button < G_N_ELEMENTS(buttons) && strcmp(buttons[button], name) != 0)
         button++;
     if (button == G_N_ELEMENTS(buttons))
-        return usage_error(error, "--button is “%s”; expected left, middle or right", name);
+        return usage_error(error, _("--button is “%s”; expected left, middle or right"), name);
     if (!g_ascii_string_to_unsigned(argv[2], 10, 0, 65535, &x, NULL))
         return refuse_place(argv[2], error);
     if (!g_ascii_string_to_unsigned(argv[3], 10, 0, 65535, &y, NULL))

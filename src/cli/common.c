@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <stdlib.h>
 
 bool usage_error(GError **error, const char *format, ...)
@@ -22,7 +23,7 @@ bool verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int min, i
     if (entries)
         g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, &local))
-        return usage_error(error, "%s", local->message);
+        return usage_error(error, _("%s"), local->message);
     /* A "--" that ended the options is left in. */
     for (int i = 1; i < *argc; i++)
         if (strcmp((*argv)[i], "--") == 0) {
@@ -32,9 +33,10 @@ bool verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int min, i
             break;
         }
     if (*argc - 1 < min)
-        return usage_error(error, "%s", *argc == 1 ? "No machine was named" : "Too few arguments");
+        return usage_error(error, _("%s"),
+                           *argc == 1 ? "No machine was named" : "Too few arguments");
     if (max >= 0 && *argc - 1 > max)
-        return usage_error(error, "“%s” is one argument too many", (*argv)[max + 1]);
+        return usage_error(error, _("“%s” is one argument too many"), (*argv)[max + 1]);
     return true;
 }
 
@@ -54,7 +56,7 @@ VitrineDBusMachine1 *verb_connect(const char *spec, ClientMachine **out_machine,
     if (!machine)
         return NULL;
     if (!client_state_is_live(machine->state)) {
-        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "“%s” is not running (%s)",
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("“%s” is not running (%s)"),
                     client_machine_name(machine), client_state_name(machine->state));
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define NOT_GIVEN G_MININT
@@ -39,16 +40,18 @@ static bool fill_options(const CreateArguments *a, ClientCreateOptions *options,
     options->os = a->os;
     options->no_disk = a->disk && strcmp(a->disk, "none") == 0;
     if (firmware < 0)
-        return usage_error(error, "--firmware is “%s”; expected bios or uefi", a->firmware);
+        return usage_error(error, _("--firmware is “%s”; expected bios or uefi"), a->firmware);
     if (cpu < 0)
-        return usage_error(error, "--cpu is “%s”; expected auto, kvm or software", a->cpu);
+        return usage_error(error, _("--cpu is “%s”; expected auto, kvm or software"), a->cpu);
     if (a->memory && (!size_parse(a->memory, &options->memory_bytes) || !options->memory_bytes))
-        return usage_error(error, "--memory is “%s”; expected a size such as 2G", a->memory);
+        return usage_error(error, _("--memory is “%s”; expected a size such as 2G"), a->memory);
     if (a->disk && !options->no_disk &&
         (!size_parse(a->disk, &options->disk_bytes) || options->disk_bytes < 512))
-        return usage_error(error, "--disk is “%s”; expected a size such as 20G, or none", a->disk);
+        return usage_error(error, _("--disk is “%s”; expected a size such as 20G, or none"),
+                           a->disk);
     if (a->n_cpus != NOT_GIVEN && (a->n_cpus < 1 || a->n_cpus > DEFINITION_MAX_CPUS))
-        return usage_error(error, "--cpus is %d; expected 1 to %d", a->n_cpus, DEFINITION_MAX_CPUS);
+        return usage_error(error, _("--cpus is %d; expected 1 to %d"), a->n_cpus,
+                           DEFINITION_MAX_CPUS);
     options->n_cpus = a->n_cpus == NOT_GIVEN ? 0 : a->n_cpus;
     options->firmware = firmware;
     options->cpu = cpu;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 
 bool verb_delete(int argc, char **argv, GError **error)
 {
@@ -23,7 +24,7 @@ bool verb_delete(int argc, char **argv, GError **error)
         return false;
     }
     g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
-                "“%s” cannot be moved to the Trash (%s). --force deletes it for good",
+                _("“%s” cannot be moved to the Trash (%s). --force deletes it for good"),
                 client_machine_name(machine), local->message);
     return false;
 }

@@ -7,6 +7,7 @@
 #include "model/defaults.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -29,7 +30,8 @@ static void check_engine(GArray *findings)
     bool good = g_file_test(path, G_FILE_TEST_IS_EXECUTABLE);
     add(findings, "engine", good,
         good ? g_strdup(path)
-             : g_strdup_printf("%s is missing: no machine can start. Install Vitrine again", path));
+             : g_strdup_printf(_("%s is missing: no machine can start. Install Vitrine again"),
+                               path));
 }
 
 static void check_firmware(GArray *findings)
@@ -42,7 +44,7 @@ static void check_firmware(GArray *findings)
         bool good = g_file_test(files[i].path, G_FILE_TEST_IS_REGULAR);
         add(findings, files[i].name, good,
             good ? g_strdup(files[i].path)
-                 : g_strdup_printf("%s is missing: install the package seabios", files[i].path));
+                 : g_strdup_printf(_("%s is missing: install the package seabios"), files[i].path));
     }
 }
 
@@ -51,12 +53,12 @@ static void check_kvm(GArray *findings)
 {
     int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     int saved = errno;
-    const char *words = fd >= 0 ? "/dev/kvm is there, but this version of Vitrine does not use it: "
-                                  "machines run on the software CPU"
-                        : saved == EACCES
-                            ? "/dev/kvm is closed to you (your user is not in the group kvm). This "
-                              "version does not use it: machines run on the software CPU"
-                            : "There is no /dev/kvm: machines run on the software CPU";
+    const char *words =
+        fd >= 0           ? _("/dev/kvm is there, but this version of Vitrine does not use it: "
+                                        "machines run on the software CPU")
+        : saved == EACCES ? _("/dev/kvm is closed to you (your user is not in the group kvm). This "
+                              "version does not use it: machines run on the software CPU")
+                          : _("There is no /dev/kvm: machines run on the software CPU");
     if (fd >= 0)
         close(fd);
     add(findings, "cpu", true, g_strdup(words));
@@ -67,7 +69,7 @@ static void check_resources(GArray *findings)
     uint64_t memory = host_memory_bytes();
     g_autofree char *memory_text = g_format_size_full(memory, G_FORMAT_SIZE_IEC_UNITS);
     add(findings, "memory", memory >= (UINT64_C(1) << 30),
-        g_strdup_printf("%s, %u processors", memory_text, host_n_cpus()));
+        g_strdup_printf(_("%s, %u processors"), memory_text, host_n_cpus()));
 
     g_autofree char *root = bundle_default_root();
     struct statvfs fs;
@@ -81,8 +83,8 @@ static void check_resources(GArray *findings)
     g_autofree char *free_text = g_format_size_full(free_bytes, G_FORMAT_SIZE_IEC_UNITS);
     bool good = free_bytes >= (UINT64_C(2) << 30);
     add(findings, "disk space", good,
-        g_strdup_printf("%s free for %s%s", free_text, root,
-                        good ? "" : ": machines pause when it runs out"));
+        g_strdup_printf(_("%s free for %s%s"), free_text, root,
+                        good ? "" : _(": machines pause when it runs out")));
 }
 
 static void check_runtime(GArray *findings)
@@ -92,7 +94,7 @@ static void check_runtime(GArray *findings)
     add(findings, "sockets", true,
         set && g_str_has_prefix(root, set)
             ? g_strdup(root)
-            : g_strdup_printf("%s (XDG_RUNTIME_DIR is not set, or too long)", root));
+            : g_strdup_printf(_("%s (XDG_RUNTIME_DIR is not set, or too long)"), root));
 }
 
 static void check_machines(GArray *findings)
@@ -109,7 +111,7 @@ static void check_machines(GArray *findings)
                 g_strdup_printf("%s: %s", client_machine_name(machine), machine->problem));
     }
     add(findings, "machines", true,
-        g_strdup_printf("%u, of which %u run", machines->len, n_running));
+        g_strdup_printf(_("%u, of which %u run"), machines->len, n_running));
 }
 
 bool verb_doctor(int argc, char **argv, GError **error)

@@ -4,48 +4,50 @@
 
 #include "base/place.h"
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 static const Verb verbs[] = {
     { "create",
       "[ISO|DISK] [--name N] [--memory 2G] [--cpus 2] [--disk 20G|none] [--os ID]\n"
       "         [--firmware bios|uefi] [--cpu auto|kvm|software] [--start]",
-      "make a machine, and print its name", verb_create },
-    { "list", "[--names] [--json]", "the machines and what they do", verb_list },
-    { "info", "MACHINE [--keys] [--json]", "everything about one", verb_info },
-    { "set", "MACHINE KEY=VALUE…", "change its definition", verb_set },
-    { "delete", "MACHINE [--force]", "move it to the Trash", verb_delete },
-    { "clone", "MACHINE [--name N]", "make a full copy, and print its name", verb_clone },
-    { "rename", "MACHINE NAME", "call it otherwise", verb_rename },
-    { "start", "MACHINE [--headless] [--disposable] [--paused]", "power it on", verb_start },
-    { "stop", "MACHINE [--force]", "press its power button; with --force, off now", verb_stop },
-    { "pause", "MACHINE", "freeze it", verb_pause },
-    { "resume", "MACHINE", "go on", verb_resume },
-    { "reset", "MACHINE", "press its reset button", verb_reset },
+      N_("make a machine, and print its name"), verb_create },
+    { "list", "[--names] [--json]", N_("the machines and what they do"), verb_list },
+    { "info", "MACHINE [--keys] [--json]", N_("everything about one"), verb_info },
+    { "set", "MACHINE KEY=VALUE…", N_("change its definition"), verb_set },
+    { "delete", "MACHINE [--force]", N_("move it to the Trash"), verb_delete },
+    { "clone", "MACHINE [--name N]", N_("make a full copy, and print its name"), verb_clone },
+    { "rename", "MACHINE NAME", N_("call it otherwise"), verb_rename },
+    { "start", "MACHINE [--headless] [--disposable] [--paused]", N_("power it on"), verb_start },
+    { "stop", "MACHINE [--force]", N_("press its power button; with --force, off now"), verb_stop },
+    { "pause", "MACHINE", N_("freeze it"), verb_pause },
+    { "resume", "MACHINE", N_("go on"), verb_resume },
+    { "reset", "MACHINE", N_("press its reset button"), verb_reset },
     { "wait", "MACHINE --for STATE|text:REGEX [--timeout SECONDS] [--json]",
-      "until it is off, running, …, or says something", verb_wait },
+      N_("until it is off, running, …, or says something"), verb_wait },
     { "media", "MACHINE insert ISO|[--files] FILE… | eject [--drive N]",
-      "change the disc; folders and files become one", verb_eject_insert },
-    { "screenshot", "MACHINE FILE.png|-", "its screen as a picture", verb_screenshot },
-    { "text", "MACHINE [--json]", "what its text screen shows", verb_text },
-    { "type", "MACHINE TEXT", "on its keyboard; \\n is Enter", verb_type },
-    { "sendkey", "MACHINE CHORD…", "such as ctrl+alt+delete, f2, up", verb_sendkey },
-    { "click", "MACHINE X Y [--button left|middle|right]", "with its mouse", verb_click },
-    { "console", "MACHINE", "its serial port; Ctrl-] leaves", verb_console },
-    { "log", "MACHINE [--path] [--json]", "what its engine said", verb_log },
-    { "stats", "MACHINE [--json]", "time, instructions, memory", verb_stats },
-    { "doctor", "[--json]", "why is it slow, what is missing", verb_doctor },
+      N_("change the disc; folders and files become one"), verb_eject_insert },
+    { "screenshot", "MACHINE FILE.png|-", N_("its screen as a picture"), verb_screenshot },
+    { "text", "MACHINE [--json]", N_("what its text screen shows"), verb_text },
+    { "type", "MACHINE TEXT", N_("on its keyboard; \\n is Enter"), verb_type },
+    { "sendkey", "MACHINE CHORD…", N_("such as ctrl+alt+delete, f2, up"), verb_sendkey },
+    { "click", "MACHINE X Y [--button left|middle|right]", N_("with its mouse"), verb_click },
+    { "console", "MACHINE", N_("its serial port; Ctrl-] leaves"), verb_console },
+    { "log", "MACHINE [--path] [--json]", N_("what its engine said"), verb_log },
+    { "stats", "MACHINE [--json]", N_("time, instructions, memory"), verb_stats },
+    { "doctor", "[--json]", N_("why is it slow, what is missing"), verb_doctor },
 };
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: vitrinectl VERB [MACHINE] [options]\n\n"
-          "MACHINE is a name, the beginning of one, a UUID, or the path of a machine's folder.\n\n",
+    fputs(_("Usage: vitrinectl VERB [MACHINE] [options]\n\n"
+            "MACHINE is a name, the beginning of one, a UUID, or the path of a machine's "
+            "folder.\n\n"),
           out);
     for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
-        fprintf(out, "  %-11s%s\n             %s\n", verbs[i].name, verbs[i].summary,
+        fprintf(out, "  %-11s%s\n             %s\n", verbs[i].name, _(verbs[i].summary),
                 verbs[i].arguments);
-    fputs("\nExit status: 0 done, 1 failed, 2 usage, 3 no such machine, 4 wrong state.\n", out);
+    fputs(_("\nExit status: 0 done, 1 failed, 2 usage, 3 no such machine, 4 wrong state.\n"), out);
 }
 
 static int exit_code(const GError *error)
@@ -72,7 +74,8 @@ static int run_verb(const Verb *verb, int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            printf("Usage: vitrinectl %s %s\n%s\n", verb->name, verb->arguments, verb->summary);
+            printf(_("Usage: vitrinectl %s %s\n"), verb->name, verb->arguments);
+            puts(_(verb->summary));
             return EXIT_OK;
         }
     g_autoptr(GError) error = NULL;
@@ -80,12 +83,12 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         fflush(stdout);
         if (!ferror(stdout))
             return EXIT_OK;
-        fprintf(stderr, "vitrinectl: the output could not be written\n");
+        fprintf(stderr, "vitrinectl: %s\n", _("the output could not be written"));
         return EXIT_FAILED;
     }
     fprintf(stderr, "vitrinectl: %s\n", error->message);
     if (exit_code(error) == EXIT_USAGE)
-        fprintf(stderr, "Usage: vitrinectl %s %s\n", verb->name, verb->arguments);
+        fprintf(stderr, _("Usage: vitrinectl %s %s\n"), verb->name, verb->arguments);
     return exit_code(error);
 }
 
@@ -112,7 +115,7 @@ int main(int argc, char **argv)
     }
     const Verb *verb = find_verb(argv[1]);
     if (!verb) {
-        fprintf(stderr, "vitrinectl: there is no verb “%s”; vitrinectl --help lists them\n",
+        fprintf(stderr, _("vitrinectl: there is no verb “%s”; vitrinectl --help lists them\n"),
                 argv[1]);
         return EXIT_USAGE;
     }

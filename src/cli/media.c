@@ -3,6 +3,7 @@
 #include "cli/verbs.h"
 #include "client/file-disc.h"
 #include "model/medium.h"
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -14,8 +15,9 @@ static int find_drive(const Definition *definition, int asked, GError **error)
     int drive = asked >= 0 ? asked : definition_find_drive(definition, DRIVE_CDROM);
     if (drive >= 0 && drive < DEFINITION_MAX_DRIVES && definition->drive[drive].type == DRIVE_CDROM)
         return drive;
-    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "“%s” has no%s CD drive%s", definition->name,
-                asked >= 0 ? " such" : "", asked >= 0 ? "" : ". set drive-1.type=cdrom adds one");
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” has no%s CD drive%s"),
+                definition->name, asked >= 0 ? " such" : "",
+                asked >= 0 ? "" : ". set drive-1.type=cdrom adds one");
     return -1;
 }
 
@@ -87,8 +89,8 @@ static char *check_iso(const char *path, GError **error)
     if (medium->kind == MEDIUM_DISC)
         return g_steal_pointer(&absolute);
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                "“%s” is a disk image, not a disc. Choose an ISO, or say --files to put it on a "
-                "disc as a file",
+                _("“%s” is a disk image, not a disc. Choose an ISO, or say --files to put it on a "
+                  "disc as a file"),
                 path);
     return NULL;
 }
@@ -132,7 +134,7 @@ bool verb_eject_insert(int argc, char **argv, GError **error)
         return false;
     bool insert = strcmp(argv[2], "insert") == 0;
     if (!insert && strcmp(argv[2], "eject") != 0)
-        return usage_error(error, "“%s” is neither insert nor eject", argv[2]);
+        return usage_error(error, _("“%s” is neither insert nor eject"), argv[2]);
     if (insert != (argc > 3))
         return usage_error(error, insert ? "insert needs an ISO, or files and folders"
                                          : "eject takes no file");

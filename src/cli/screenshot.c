@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "cli/verbs.h"
 #include <gio/gunixfdlist.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@ static bool write_file(const char *path, const void *data, gsize length, GError 
     if (g_file_set_contents(path, data, length, &local))
         return true;
     const char *why = strrchr(local->message, ':');
-    g_set_error(error, local->domain, local->code, "“%s” cannot be written%s", path,
+    g_set_error(error, local->domain, local->code, _("“%s” cannot be written%s"), path,
                 why ? why : "");
     return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 bool verb_set(int argc, char **argv, GError **error)
@@ -13,7 +14,7 @@ bool verb_set(int argc, char **argv, GError **error)
     for (int i = 2; i < argc; i++) {
         const char *equals = strchr(argv[i], '=');
         if (!equals)
-            return usage_error(error, "“%s” is not KEY=VALUE", argv[i]);
+            return usage_error(error, _("“%s” is not KEY=VALUE"), argv[i]);
         g_autofree char *key = g_strndup(argv[i], equals - argv[i]);
         if (!definition_set(machine->definition, key, equals + 1, error))
             return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 
 /* Opens the app on the machine, where there is a display and an app. Whether that works is no
  * matter: the machine runs. */
@@ -37,7 +38,7 @@ bool verb_start(int argc, char **argv, GError **error)
     if (!machine)
         return false;
     if (client_state_is_live(machine->state)) {
-        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "“%s” is %s already",
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("“%s” is %s already"),
                     client_machine_name(machine), client_state_name(machine->state));
         return false;
     }

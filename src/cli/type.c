@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* \\n, \\t, \\b, \\e and \\\\ as a shell user writes them. */
@@ -22,7 +23,7 @@ bool verb_type(int argc, char **argv, GError **error)
         return false;
     g_autofree char *text = unescape(argv[2]);
     if (!g_utf8_validate(text, -1, NULL))
-        return usage_error(error, "The text is not UTF-8");
+        return usage_error(error, _("The text is not UTF-8"));
     g_autoptr(VitrineDBusMachine1) machine = verb_connect(argv[1], NULL, error);
     return machine &&
            verb_done(vitrine_dbus_machine1_call_type_text_sync(machine, text, NULL, error), error);

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define TEXT_PREFIX "text:"
@@ -38,10 +39,11 @@ static bool wait_for_state(ClientMachine *machine, const char *name, double time
 {
     StateWait wait = { .bundle = machine->bundle, .wanted = client_state_parse(name) };
     if (wait.wanted < 0)
-        return usage_error(error,
-                           "--for is “%s”; expected off, running, paused, paused-problem, failed, "
-                           "crashed or text:REGEX",
-                           name);
+        return usage_error(
+            error,
+            _("--for is “%s”; expected off, running, paused, paused-problem, failed, "
+              "crashed or text:REGEX"),
+            name);
     if ((int)machine->state == wait.wanted)
         return true;
     wait.loop = g_main_loop_new(NULL, FALSE);
@@ -53,7 +55,7 @@ static bool wait_for_state(ClientMachine *machine, const char *name, double time
     if (wait.reached)
         return true;
     g_autoptr(ClientMachine) now = client_open_machine(machine->bundle);
-    g_set_error(error, APP_ERROR, APP_ERROR_TIMED_OUT, "“%s” is %s after %g seconds, not %s",
+    g_set_error(error, APP_ERROR, APP_ERROR_TIMED_OUT, _("“%s” is %s after %g seconds, not %s"),
                 client_machine_name(machine), client_state_name(now->state), timeout, name);
     return false;
 }
@@ -125,8 +127,8 @@ bool verb_wait(int argc, char **argv, GError **error)
     if (!verb_parse(&argc, &argv, entries, 1, 1, error))
         return false;
     if (!what)
-        return usage_error(error, "--for says what to wait for");
+        return usage_error(error, _("--for says what to wait for"));
     if (timeout < 0 || timeout > 4e6)
-        return usage_error(error, "--timeout is a number of seconds");
+        return usage_error(error, _("--timeout is a number of seconds"));
     return do_wait(argv[1], what, timeout, as_json, error);
 }

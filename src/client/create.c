@@ -6,6 +6,7 @@
 #include "model/defaults.h"
 #include "model/medium.h"
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ static bool check_options(const ClientCreateOptions *options, GError **error)
         g_autofree char *has = g_format_size_full(host, G_FORMAT_SIZE_IEC_UNITS);
         g_autofree char *wants = g_format_size_full(options->memory_bytes, G_FORMAT_SIZE_IEC_UNITS);
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "%s of memory is more than this computer has (%s). Choose less", wants, has);
+                    _("%s of memory is more than this computer has (%s). Choose less"), wants, has);
         return false;
     }
     return true;

@@ -71,7 +71,7 @@ GDBusConnection *client_connect(const char *uuid, GError **error)
     GDBusConnection *connection = g_dbus_connection_new_for_address_sync(
         address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &local);
     if (!connection)
-        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine is not running");
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("The machine is not running"));
     else
         guard_connection(connection, GUARD_MACHINE);
     return connection;
@@ -88,7 +88,7 @@ VitrineDBusMachine1 *client_connect_machine(const char *uuid, GError **error)
         return NULL;
     if (!vitrine_dbus_machine1_get_state(machine)) {
         g_object_unref(machine);
-        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine does not answer");
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("The machine does not answer"));
         return NULL;
     }
     /* Typing, waiting and stopping take as long as they take. */
@@ -251,7 +251,7 @@ ClientMachine *client_find_machine(const char *spec, GError **error)
         if (bundle_is_bundle(path))
             return client_open_machine(path);
         if (g_path_is_absolute(spec)) {
-            g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, "“%s” is not a machine's folder",
+            g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, _("“%s” is not a machine's folder"),
                         spec);
             return NULL;
         }
@@ -273,13 +273,13 @@ ClientMachine *client_find_machine(const char *spec, GError **error)
             return g_ptr_array_steal_index(machines, found);
         if (n_found > 1) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "“%s” could be any of: %s. Say more of the name, or give the UUID or the "
-                        "folder",
+                        _("“%s” could be any of: %s. Say more of the name, or give the UUID or the "
+                          "folder"),
                         spec, names->str);
             return NULL;
         }
     }
     g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND,
-                "There is no machine “%s”. “vitrinectl list” shows those there are", spec);
+                _("There is no machine “%s”. “vitrinectl list” shows those there are"), spec);
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ static bool read_outcome(int fd, const char *engine, GError **error)
         g_set_error_literal(error, APP_ERROR, code, text + at);
     else
         g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
-                    "The engine (%s) ended at once without a word", engine);
+                    _("The engine (%s) ended at once without a word"), engine);
     return false;
 }
 
@@ -83,8 +84,8 @@ bool spawn_engine(const char *const *arguments, GError **error)
         good = read_outcome(ready[0], engine, error);
     else
         g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
-                    "Cannot start the engine (%s): %s. Vitrine is not completely installed", engine,
-                    local->message);
+                    _("Cannot start the engine (%s): %s. Vitrine is not completely installed"),
+                    engine, local->message);
     close(ready[0]);
     return good;
 }

@@ -9,6 +9,7 @@
 #include "engine/server.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static bool lock_bundle(Engine *engine, GError **error)
 {
     engine->lock_fd = open(engine->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (engine->lock_fd < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, "Cannot open the machine “%s”: %s",
+        g_set_error(error, APP_ERROR, APP_ERROR_NOT_FOUND, _("Cannot open the machine “%s”: %s"),
                     engine->bundle, g_strerror(errno));
         return false;
     }
@@ -36,8 +37,8 @@ static bool lock_bundle(Engine *engine, GError **error)
                 continue;
             }
         }
-        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, "The machine is running already (%s)",
-                    engine->bundle);
+        g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE,
+                    _("The machine is running already (%s)"), engine->bundle);
         return false;
     }
     return true;

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "engine/machine-config.h"
 #include "base/errors.h"
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
@@ -23,10 +24,11 @@ static bool choose_cpu(EngineConfig *config, const char *conf, const Definition 
                        GError **error)
 {
     if (definition->cpu == CPU_CHOICE_KVM) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
-                    "Set it to auto or software",
-                    conf);
+        g_set_error(
+            error, APP_ERROR, APP_ERROR_INVALID,
+            _("%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
+              "Set it to auto or software"),
+            conf);
         return false;
     }
     config->config.cpu = &cpu_soft_ops;
@@ -102,17 +104,18 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
     MachineConfig *config = &out->config;
 
     if (definition->firmware == FIRMWARE_UEFI) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
-                    "yet. Set it to bios",
-                    conf);
+        g_set_error(
+            error, APP_ERROR, APP_ERROR_INVALID,
+            _("%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
+              "yet. Set it to bios"),
+            conf);
         goto failed;
     }
     if (!choose_cpu(out, conf, definition, error))
         goto failed;
     if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->n_cpus > 1) {
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "%s: [machine] clock is “deterministic”, which needs cpus=1", conf);
+                    _("%s: [machine] clock is “deterministic”, which needs cpus=1"), conf);
         goto failed;
     }
     config->name = keep(out, g_strdup(definition->name));

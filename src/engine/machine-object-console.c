@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "engine/machine-object-private.h"
+#include <glib/gi18n.h>
 
 gboolean machine_object_on_console_open(VitrineDBusMachine1 *dbus,
                                         GDBusMethodInvocation *invocation, GUnixFDList *in_fds,
@@ -9,7 +10,7 @@ gboolean machine_object_on_console_open(VitrineDBusMachine1 *dbus,
     g_autoptr(GError) error = NULL;
     if (!object->engine->serial)
         return machine_object_refuse(invocation, APP_ERROR_NOT_FOUND,
-                                     "The machine has no serial port");
+                                     _("The machine has no serial port"));
     int fd = serial_log_open_console(object->engine->serial, &error);
     if (fd < 0) {
         machine_object_return_error(invocation, error);
@@ -55,7 +56,7 @@ static void on_waiter_gone(GDBusConnection *connection, gboolean remote, GError 
     if (wait->object->engine->watch)
         text_watch_forget(wait->object->engine->watch, wait);
     text_wait_free(wait);
-    machine_object_refuse(invocation, APP_ERROR_FAILED, "The client went away");
+    machine_object_refuse(invocation, APP_ERROR_FAILED, _("The client went away"));
 }
 
 gboolean machine_object_on_wait_for_text(VitrineDBusMachine1 *dbus,

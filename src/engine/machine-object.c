@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "engine/machine-object-private.h"
 #include "model/medium.h"
+#include <glib/gi18n.h>
 
 static const char *state_name(MachineState state)
 {
@@ -31,8 +32,8 @@ bool machine_object_check_runs(MachineObject *object, GDBusMethodInvocation *inv
     MachineState state = machine_state(object->engine->machine);
     if (state == MACHINE_RUNNING)
         return true;
-    machine_object_refuse(invocation, APP_ERROR_WRONG_STATE, "The machine is %s: it cannot %s now",
-                          state_name(state), what);
+    machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
+                          _("The machine is %s: it cannot %s now"), state_name(state), what);
     return false;
 }
 
@@ -44,7 +45,8 @@ static gboolean on_pause(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
     MachineState state = machine_state(object->engine->machine);
     if (state == MACHINE_FAILED || state == MACHINE_OFF)
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
-                                     "The machine is %s: it cannot be paused", state_name(state));
+                                     _("The machine is %s: it cannot be paused"),
+                                     state_name(state));
     machine_pause(object->engine->machine);
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_pause(dbus, invocation);
@@ -57,7 +59,8 @@ static gboolean on_resume(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invo
     MachineState state = machine_state(object->engine->machine);
     if (state == MACHINE_FAILED || state == MACHINE_OFF)
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
-                                     "The machine is %s: it cannot be resumed", state_name(state));
+                                     _("The machine is %s: it cannot be resumed"),
+                                     state_name(state));
     machine_resume(object->engine->machine);
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_resume(dbus, invocation);
@@ -125,7 +128,7 @@ static gboolean change_media(MachineObject *object, GDBusMethodInvocation *invoc
     g_autoptr(GError) error = NULL;
     if (drive >= DEFINITION_MAX_DRIVES || engine->definition->drive[drive].type != DRIVE_CDROM)
         return machine_object_refuse(invocation, APP_ERROR_NOT_FOUND,
-                                     "The machine has no CD drive %u", drive);
+                                     _("The machine has no CD drive %u"), drive);
     if (!machine_set_media(engine->machine, drive, path, &error)) {
         machine_object_return_error(invocation, error);
         return TRUE;
@@ -140,8 +143,8 @@ static gboolean on_insert_media(VitrineDBusMachine1 *dbus, GDBusMethodInvocation
 {
     g_autoptr(GError) error = NULL;
     if (!g_path_is_absolute(path))
-        return machine_object_refuse(invocation, APP_ERROR_INVALID, "“%s” is not an absolute path",
-                                     path);
+        return machine_object_refuse(invocation, APP_ERROR_INVALID,
+                                     _("“%s” is not an absolute path"), path);
     g_autoptr(Medium) medium = medium_identify(path, &error);
     if (!medium) {
         machine_object_return_error(invocation, error);
@@ -149,7 +152,7 @@ static gboolean on_insert_media(VitrineDBusMachine1 *dbus, GDBusMethodInvocation
     }
     if (medium->kind != MEDIUM_DISC)
         return machine_object_refuse(invocation, APP_ERROR_INVALID,
-                                     "“%s” is a disk image, not a disc. Choose an ISO", path);
+                                     _("“%s” is a disk image, not a disc. Choose an ISO"), path);
     return change_media(object, invocation, drive, path);
 }
 

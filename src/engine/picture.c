@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "engine/picture.h"
 #include "base/errors.h"
+#include <glib/gi18n.h>
 #include <png.h>
 
 Picture *picture_new(unsigned width, unsigned height)
@@ -101,7 +102,8 @@ GBytes *picture_to_png(const Picture *picture, GError **error)
     bool good = info && write_png(picture, out, row, png, info);
     png_destroy_write_struct(&png, &info);
     if (!good) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "The picture could not be written as PNG");
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
+                    _("The picture could not be written as PNG"));
         return NULL;
     }
     return g_byte_array_free_to_bytes(g_steal_pointer(&out));

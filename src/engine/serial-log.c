@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include <errno.h>
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,7 +164,7 @@ int serial_log_open_console(SerialLog *log, GError **error)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "No socket for the console: %s",
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("No socket for the console: %s"),
                     g_strerror(errno));
         return -1;
     }

@@ -3,6 +3,7 @@
 #include "engine/server.h"
 #include "base/errors.h"
 #include <gio/gunixsocketaddress.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
@@ -70,9 +71,9 @@ Server *server_new(const char *path, const ServerObject *objects, unsigned n_obj
 {
     if (somebody_serves(path)) {
         g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE,
-                    "A machine with the same UUID is running already. If this one is a copy, "
-                    "change uuid in its "
-                    "machine.conf");
+                    _("A machine with the same UUID is running already. If this one is a copy, "
+                      "change uuid in its "
+                      "machine.conf"));
         return NULL;
     }
     g_unlink(path);

@@ -3,6 +3,7 @@
 #include "engine/typist.h"
 #include "base/errors.h"
 #include "engine/keymap-us.h"
+#include <glib/gi18n.h>
 
 #define STEP_MS 4      /* between two events: guests with slow keyboard code keep up */
 #define STUCK_MS 20000 /* the guest does not read its keyboard */
@@ -163,13 +164,13 @@ bool typist_type_text(Typist *typist, const char *text, TypistDone done, gpointe
     bool shift;
     if (strlen(text) > MAX_TEXT_CHARACTERS) {
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "At most %d characters can be typed at a time", MAX_TEXT_CHARACTERS);
+                    _("At most %d characters can be typed at a time"), MAX_TEXT_CHARACTERS);
         return false;
     }
     for (const char *at = text; *at; at = g_utf8_next_char(at))
         if (!keymap_from_char(g_utf8_get_char(at), &key, &shift)) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "“%.*s” has no key on a US keyboard; nothing was typed",
+                        _("“%.*s” has no key on a US keyboard; nothing was typed"),
                         (int)(g_utf8_next_char(at) - at), at);
             return false;
         }
@@ -199,10 +200,11 @@ static bool parse_chord(const char *chord, GArray *keys, GError **error)
         if (key == 0 && strcmp(names[i], "+") == 0)
             key = keymap_from_name("plus");
         if (key == 0) {
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "There is no key “%s” in “%s”. Keys are letters, digits and names such as "
-                        "ctrl, alt, shift, super, enter, esc, tab, f1, up, delete; join them by +",
-                        names[i], chord);
+            g_set_error(
+                error, APP_ERROR, APP_ERROR_INVALID,
+                _("There is no key “%s” in “%s”. Keys are letters, digits and names such as "
+                  "ctrl, alt, shift, super, enter, esc, tab, f1, up, delete; join them by +"),
+                names[i], chord);
             return false;
         }
         g_array_append_val(keys, key);
@@ -233,13 +235,14 @@ bool typist_press_keys(Typist *typist, const uint32_t *keys, size_t n_keys, Typi
                        gpointer opaque, GError **error)
 {
     if (n_keys > TYPIST_MAX_KEYS) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "At most %u keys can be sent at a time",
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("At most %u keys can be sent at a time"),
                     TYPIST_MAX_KEYS);
         return false;
     }
     for (size_t i = 0; i < n_keys; i++)
         if ((keys[i] & ~TYPIST_RELEASE) == 0 || (keys[i] & ~TYPIST_RELEASE) > 0xff) {
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "There is no key number %u", keys[i]);
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("There is no key number %u"),
+                        keys[i]);
             return false;
         }
     for (size_t i = 0; i < n_keys; i++)

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,8 +45,8 @@ char *bundle_create(const char *root, Definition *definition, GError **error)
     g_autofree char *conf = g_build_filename(path, BUNDLE_DEFINITION, NULL);
 
     if (g_mkdir_with_parents(root, 0700) < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "Cannot create the folder “%s”: %s", root,
-                    g_strerror(errno));
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("Cannot create the folder “%s”: %s"),
+                    root, g_strerror(errno));
         return NULL;
     }
     if (g_mkdir(path, 0700) < 0) {

@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "base/fd.h"
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
@@ -252,12 +253,13 @@ static bool group_read(Definition *definition, const SchemaGroup *group, const c
         g_autofree char *text =
             g_key_file_get_string(definition->file, group->name, key->name, NULL);
         if (!text && key->required) {
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s: [%s] %s is missing; expected %s",
-                        origin, group->name, key->name, expected);
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                        _("%s: [%s] %s is missing; expected %s"), origin, group->name, key->name,
+                        expected);
             return false;
         }
         if (text && !key_store(key, schema_field(definition, group, key), g_strstrip(text))) {
-            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s: [%s] %s is “%s”; expected %s",
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("%s: [%s] %s is “%s”; expected %s"),
                         origin, group->name, key->name, text, expected);
             return false;
         }
@@ -275,7 +277,7 @@ static bool check_text(const char *text, gsize length, const char *origin, GErro
     for (const char *at = text; at < end; at++)
         line += *at == '\n';
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                "%s is not a machine definition: line %u is not UTF-8 text", origin, line);
+                _("%s is not a machine definition: line %u is not UTF-8 text"), origin, line);
     return false;
 }
 
@@ -289,7 +291,7 @@ Definition *definition_parse(const char *text, gssize size, const char *origin, 
         return NULL;
     if (!g_key_file_load_from_data(definition->file, text, length, G_KEY_FILE_KEEP_COMMENTS,
                                    &local)) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s is not a machine definition: %s",
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("%s is not a machine definition: %s"),
                     origin, local->message);
         return NULL;
     }
@@ -298,7 +300,8 @@ Definition *definition_parse(const char *text, gssize size, const char *origin, 
         bool present = g_key_file_has_group(definition->file, group->name);
         if (!present && !group->optional) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "%s has no group [%s]; expected a machine definition", origin, group->name);
+                        _("%s has no group [%s]; expected a machine definition"), origin,
+                        group->name);
             return NULL;
         }
         if (present && !group_read(definition, group, origin, error))
@@ -380,8 +383,8 @@ static bool refuse_key(const char *name, GError **error)
     for (unsigned k = 0; k < G_N_ELEMENTS(machine_keys); k++)
         g_string_append_printf(known, "%s, ", machine_keys[k].name);
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                "There is no setting “%s”; there are: %sdrive-N.type, drive-N.path, "
-                "drive-N.read-only (N 0 to %d), linux.kernel, linux.initrd, linux.command-line",
+                _("There is no setting “%s”; there are: %sdrive-N.type, drive-N.path, "
+                  "drive-N.read-only (N 0 to %d), linux.kernel, linux.initrd, linux.command-line"),
                 name, known->str, DEFINITION_MAX_DRIVES - 1);
     return false;
 }
@@ -395,8 +398,8 @@ bool definition_set(Definition *definition, const char *name, const char *value,
     if (key_store(key, schema_field(definition, group, key), value))
         return true;
     g_autofree char *expected = key_describe(key);
-    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "%s cannot be “%s”; expected %s", name, value,
-                expected);
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("%s cannot be “%s”; expected %s"), name,
+                value, expected);
     return false;
 }
 

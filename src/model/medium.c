@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ static uint32_t get_le32(const uint8_t *bytes)
 
 static void refuse(GError **error, const char *path, const char *what)
 {
-    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, "“%s” %s", path, what);
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” %s"), path, what);
 }
 
 /* An El Torito catalogue with a bootable entry (El Torito 1.0 §2: validation entry, then the
@@ -78,8 +79,8 @@ static bool check_disc(const char *path, Medium *medium, uint64_t volume_bytes, 
         g_autofree char *has = g_format_size(medium->size_bytes);
         g_autofree char *wants = g_format_size(volume_bytes);
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    "“%s” is incomplete: it says it is %s, and the file has %s. Download or copy "
-                    "it again",
+                    _("“%s” is incomplete: it says it is %s, and the file has %s. Download or copy "
+                      "it again"),
                     path, wants, has);
         return false;
     }
@@ -103,7 +104,7 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
     uint8_t first[512];
     medium->kind = MEDIUM_DISK;
     if (!read_at(fd, 0, first, sizeof first)) {
-        refuse(error, path, "is too small to be a disc or disk image. Choose another file");
+        refuse(error, path, _("is too small to be a disc or disk image. Choose another file"));
         return false;
     }
     if (memcmp(first, "QFI\xfb", 4) == 0) {
@@ -111,37 +112,39 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
         medium->boots = true;
         return true;
     }
-    static const char convert[] =
-        "“qemu-img convert -O qcow2 FILE disk.qcow2” makes a disk of it that Vitrine can use";
+#define CONVERT                                                                                    \
+    N_("“qemu-img convert -O qcow2 FILE disk.qcow2” makes a disk of it that Vitrine can use")
     static const struct {
         const char *magic;
         gsize offset, length;
         const char *what, *remedy;
     } others[] = {
-        { "KDMV", 0, 4, "a VMware disk (VMDK)", convert },
-        { "# Disk DescriptorFile", 0, 21, "a VMware disk (VMDK)", convert },
-        { "\x7f\x10\xda\xbe", 64, 4, "a VirtualBox disk (VDI)", convert },
-        { "vhdxfile", 0, 8, "a Hyper-V disk (VHDX)", convert },
-        { "conectix", 0, 8, "a Virtual PC disk (VHD)", convert },
-        { "ustar", 257, 5, "an archive (OVA or tar)",
-          "Unpack it with “tar xf” and convert the disk in it with “qemu-img convert -O qcow2”" },
-        { "PK\x03\x04", 0, 4, "a zip archive", "Unpack it first" },
-        { "\x1f\x8b", 0, 2, "a compressed file (gzip)", "Unpack it first" },
-        { "BZh", 0, 3, "a compressed file (bzip2)", "Unpack it first" },
+        { "KDMV", 0, 4, N_("a VMware disk (VMDK)"), CONVERT },
+        { "# Disk DescriptorFile", 0, 21, N_("a VMware disk (VMDK)"), CONVERT },
+        { "\x7f\x10\xda\xbe", 64, 4, N_("a VirtualBox disk (VDI)"), CONVERT },
+        { "vhdxfile", 0, 8, N_("a Hyper-V disk (VHDX)"), CONVERT },
+        { "conectix", 0, 8, N_("a Virtual PC disk (VHD)"), CONVERT },
+        { "ustar", 257, 5, N_("an archive (OVA or tar)"),
+          N_("Unpack it with “tar xf” and convert the disk in it with “qemu-img convert -O "
+             "qcow2”") },
+        { "PK\x03\x04", 0, 4, N_("a zip archive"), N_("Unpack it first") },
+        { "\x1f\x8b", 0, 2, N_("a compressed file (gzip)"), N_("Unpack it first") },
+        { "BZh", 0, 3, N_("a compressed file (bzip2)"), N_("Unpack it first") },
         { "\xfd"
           "7zXZ",
-          0, 5, "a compressed file (xz)", "Unpack it first" },
-        { "\x28\xb5\x2f\xfd", 0, 4, "a compressed file (zstd)", "Unpack it first" },
+          0, 5, N_("a compressed file (xz)"), N_("Unpack it first") },
+        { "\x28\xb5\x2f\xfd", 0, 4, N_("a compressed file (zstd)"), N_("Unpack it first") },
         { "\x7f"
           "ELF",
-          0, 4, "a program", "Choose a disc or a disk image" },
-        { "%PDF", 0, 4, "a PDF document", "Choose a disc or a disk image" },
+          0, 4, N_("a program"), N_("Choose a disc or a disk image") },
+        { "%PDF", 0, 4, N_("a PDF document"), N_("Choose a disc or a disk image") },
     };
+#undef CONVERT
     for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
         if (memcmp(first + others[i].offset, others[i].magic, others[i].length) == 0) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "“%s” is %s, which Vitrine cannot read. %s", path, others[i].what,
-                        others[i].remedy);
+                        _("“%s” is %s, which Vitrine cannot read. %s"), path, _(others[i].what),
+                        _(others[i].remedy));
             return false;
         }
     /* The first sectors of a disc that boots from a stick too look like a disk's. */
@@ -149,15 +152,16 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
     if (g_str_has_suffix(folded, ".iso") && medium->size_bytes <= FIRST_DESCRIPTOR * SECTOR &&
         first_partition_end(first) > medium->size_bytes) {
         refuse(error, path,
-               "is incomplete: it ends before a disc begins. Download or copy it again");
+               _("is incomplete: it ends before a disc begins. Download or copy it again"));
         return false;
     }
     medium->format = "raw";
     medium->boots = first[510] == 0x55 && first[511] == 0xaa;
     if (!medium->boots) {
-        refuse(error, path,
-               "is neither a disc image (ISO) nor a disk image with a boot sector. Choose another "
-               "file");
+        refuse(
+            error, path,
+            _("is neither a disc image (ISO) nor a disk image with a boot sector. Choose another "
+              "file"));
         return false;
     }
     return true;
@@ -179,14 +183,14 @@ Medium *medium_identify(const char *path, GError **error)
     uint8_t head[16] = { 0 };
     bool good = false;
     if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
-        refuse(error, path, "is a folder. Choose the ISO or disk image in it");
+        refuse(error, path, _("is a folder. Choose the ISO or disk image in it"));
     else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-        refuse(error, path, "is not a file. Choose an ISO or a disk image");
+        refuse(error, path, _("is not a file. Choose an ISO or a disk image"));
     else {
         off_t end = lseek(fd, 0, SEEK_END); /* block devices have no st_size */
         medium->size_bytes = end > 0 ? end : 0;
         if (medium->size_bytes == 0)
-            refuse(error, path, "is empty. Download or copy it again");
+            refuse(error, path, _("is empty. Download or copy it again"));
         else if (read_at(fd, 0, head, sizeof head) &&
                  memcmp(head,
                         "\x7f"
@@ -194,7 +198,7 @@ Medium *medium_identify(const char *path, GError **error)
                         4) == 0 &&
                  head[8] == 'A' && head[9] == 'I')
             refuse(error, path,
-                   "is an AppImage, a program for this computer and not a disc. Run it instead");
+                   _("is an AppImage, a program for this computer and not a disc. Run it instead"));
         else if (read_disc(fd, medium, &volume_bytes))
             good = check_disc(path, medium, volume_bytes, error);
         else
