@@ -18,6 +18,8 @@
 struct _VitrineFrame {
     GObject parent;
     /* owned */
+    GDBusConnection *machine; /* the machine's, once asked to connect */
+    unsigned suggested_width, suggested_height;
     GDBusConnection *connection; /* the listener's own; NULL while not registered */
     QemuDBusDisplay1Listener *listener;
     QemuDBusDisplay1ListenerUnixMap *map_listener;
@@ -308,6 +310,7 @@ void vitrine_frame_connect_async(VitrineFrame *self, GDBusConnection *connection
 {
     g_return_if_fail(VITRINE_IS_FRAME(self) && !self->connection);
     GTask *task = g_task_new(self, cancellable, callback, opaque);
+    g_set_object(&self->machine, connection);
     qemu_dbus_display1_console_proxy_new(connection, G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES,
                                          NULL, CLIENT_PATH_CONSOLE, cancellable, on_console, task);
 }
@@ -315,6 +318,27 @@ void vitrine_frame_connect_async(VitrineFrame *self, GDBusConnection *connection
 bool vitrine_frame_connect_finish(VitrineFrame *self, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+#define MM_AN_INCH 25.4
+#define DOTS_AN_INCH 96 /* of a logical unit */
+
+void vitrine_frame_suggest_size(VitrineFrame *self, unsigned width, unsigned height, double scale)
+{
+    /* What adapters can: lines of whole character cells. */
+    width &= ~7u;
+    height &= ~1u;
+    if (!self->machine || scale <= 0 ||
+        (self->suggested_width == width && self->suggested_height == height))
+        return;
+    self->suggested_width = width;
+    self->suggested_height = height;
+    double mm = MM_AN_INCH / (DOTS_AN_INCH * scale);
+    g_dbus_connection_call(
+        self->machine, NULL, CLIENT_PATH_CONSOLE, "org.qemu.Display1.Console", "SetUIInfo",
+        g_variant_new("(qqiiuu)", (guint16)MIN(width * mm, G_MAXUINT16),
+                      (guint16)MIN(height * mm, G_MAXUINT16), 0, 0, width, height),
+        NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
 }
 
 unsigned vitrine_frame_get_width(VitrineFrame *self)
@@ -342,6 +366,7 @@ static void vitrine_frame_dispose(GObject *object)
 {
     VitrineFrame *self = VITRINE_FRAME(object);
     frame_close(self);
+    g_clear_object(&self->machine);
     frame_forget_pixels(self);
     G_OBJECT_CLASS(vitrine_frame_parent_class)->dispose(object);
 }

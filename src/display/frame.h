@@ -30,6 +30,9 @@ void vitrine_frame_connect_async(VitrineFrame *self, GDBusConnection *connection
                                  gpointer opaque);
 bool vitrine_frame_connect_finish(VitrineFrame *self, GAsyncResult *result, GError **error);
 void vitrine_frame_disconnect(VitrineFrame *self);
+/* What would be shown one to one, in device pixels @scale of which make a logical unit: the guest
+ * is told by its monitor, and takes that mode when it next asks (at its start; some also later). */
+void vitrine_frame_suggest_size(VitrineFrame *self, unsigned width, unsigned height, double scale);
 
 /* 0 × 0 while there is none. */
 unsigned vitrine_frame_get_width(VitrineFrame *self);

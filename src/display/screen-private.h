@@ -23,6 +23,8 @@ struct _VitrineScreen {
     VitrineFrame *frame;   /* owned */
     VitrineInput *input;   /* owned */
     GtkWidget *presenter;  /* child; NULL until realized */
+    int width, height;     /* as last drawn */
+    guint suggest_timer;   /* since that changed */
     GtkWindow *window;     /* borrowed, while in one */
     GdkToplevel *toplevel; /* borrowed, while realized */
     bool grabbed, pointer_grabbed;

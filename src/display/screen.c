@@ -6,6 +6,8 @@
 #include <glib/gi18n.h>
 #include <math.h>
 
+#define SUGGEST_AFTER_MS 300
+
 enum {
     PROP_0,
     PROP_GRABBED,
@@ -168,10 +170,35 @@ static void screen_unrealize(GtkWidget *widget)
     GTK_WIDGET_CLASS(vitrine_screen_parent_class)->unrealize(widget);
 }
 
+/* While somebody drags the window's edge the guest is left in peace. */
+static gboolean on_suggest_timer(gpointer opaque)
+{
+    VitrineScreen *self = opaque;
+    DisplayPlace place;
+    self->suggest_timer = 0;
+    presenter_place(GTK_WIDGET(self), &place);
+    vitrine_frame_suggest_size(self->frame, (unsigned)(place.width * place.scale),
+                               (unsigned)(place.height * place.scale), place.scale);
+    return G_SOURCE_REMOVE;
+}
+
+static void screen_follow_size(VitrineScreen *self)
+{
+    int width = gtk_widget_get_width(GTK_WIDGET(self)),
+        height = gtk_widget_get_height(GTK_WIDGET(self));
+    if (self->width == width && self->height == height)
+        return;
+    self->width = width;
+    self->height = height;
+    g_clear_handle_id(&self->suggest_timer, g_source_remove);
+    self->suggest_timer = g_timeout_add(SUGGEST_AFTER_MS, on_suggest_timer, self);
+}
+
 static void screen_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 {
     GTK_WIDGET_CLASS(vitrine_screen_parent_class)->snapshot(widget, snapshot);
     screen_snapshot_text(VITRINE_SCREEN(widget), snapshot);
+    screen_follow_size(VITRINE_SCREEN(widget));
 }
 
 static void screen_root(GtkWidget *widget)
@@ -222,6 +249,7 @@ static void vitrine_screen_set_property(GObject *object, guint id, const GValue 
 static void vitrine_screen_dispose(GObject *object)
 {
     VitrineScreen *self = VITRINE_SCREEN(object);
+    g_clear_handle_id(&self->suggest_timer, g_source_remove);
     screen_drop_text(self);
     g_clear_pointer(&self->presenter, gtk_widget_unparent);
     g_clear_object(&self->frame);

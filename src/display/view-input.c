@@ -124,8 +124,8 @@ static void view_on_window(View *view, const SDL_WindowEvent *event)
         view->focused = false;
         view_release(view);
         break;
-    case SDL_WINDOWEVENT_EXPOSED:
-    case SDL_WINDOWEVENT_SIZE_CHANGED: view_queue_draw(view); break;
+    case SDL_WINDOWEVENT_SIZE_CHANGED: view_suggest_size(view); break;
+    case SDL_WINDOWEVENT_EXPOSED: view_queue_draw(view); break;
     default: break;
     }
 }

@@ -67,6 +67,16 @@ static void on_damaged(VitrineFrame *frame, const VitrineRect *rect, View *view)
     view_queue_draw(view);
 }
 
+void view_suggest_size(View *view)
+{
+    int width, height, logical, unused;
+    SDL_GL_GetDrawableSize(view->window, &width, &height);
+    SDL_GetWindowSize(view->window, &logical, &unused);
+    vitrine_frame_suggest_size(view->frame, (unsigned)width, (unsigned)height,
+                               logical > 0 ? (double)width / logical : 1);
+    view_queue_draw(view);
+}
+
 void view_update_title(View *view)
 {
     g_autofree char *keys = release_chord_dup_label(&view->release_chord);

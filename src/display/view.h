@@ -42,6 +42,8 @@ bool view_open_window(View *view, GError **error);
 void view_close_window(View *view);
 void view_queue_draw(View *view);
 void view_set_full_screen(View *view, bool full_screen);
+/* The window has another size: so should the guest's screen. */
+void view_suggest_size(View *view);
 /* The name, and how to take the keyboard back. */
 void view_update_title(View *view);
 

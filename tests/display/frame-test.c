@@ -311,6 +311,29 @@ static void what_cannot_be_shown_is_said(void **state)
     assert_null(vitrine_frame_get_problem(f->frame));
 }
 
+static gboolean on_ui_info(QemuDBusDisplay1Console *console, GDBusMethodInvocation *invocation,
+                           guint16 width_mm, guint16 height_mm, int x, int y, unsigned width,
+                           unsigned height, GString *heard)
+{
+    g_string_append_printf(heard, "%u×%u %u×%u mm;", width, height, width_mm, height_mm);
+    qemu_dbus_display1_console_complete_set_uiinfo(console, invocation);
+    return TRUE;
+}
+
+static void the_guests_monitor_has_the_windows_device_pixels(void **state)
+{
+    Fixture *f = *state;
+    g_autoptr(GString) heard = g_string_new(NULL);
+    g_signal_connect(f->console, "handle-set-uiinfo", G_CALLBACK(on_ui_info), heard);
+    vitrine_frame_suggest_size(f->frame, 1923, 1081, 1.5);
+    vitrine_frame_suggest_size(f->frame, 1927, 1080, 1.5); /* the same mode */
+    vitrine_frame_suggest_size(f->frame, 1024, 768, 1);
+    gint64 end = g_get_monotonic_time() + 2 * G_USEC_PER_SEC;
+    while (!strstr(heard->str, "1024") && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, FALSE);
+    assert_string_equal(heard->str, "1920×1080 338×190 mm;1024×768 270×203 mm;");
+}
+
 static void disable_takes_the_picture_away(void **state)
 {
     Fixture *f = *state;
@@ -333,6 +356,7 @@ int main(void)
         TEST(a_headless_presenter_follows_every_change),
         TEST(a_flood_is_cut_off_and_said),
         TEST(what_cannot_be_shown_is_said),
+        TEST(the_guests_monitor_has_the_windows_device_pixels),
         TEST(disable_takes_the_picture_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
