@@ -9,10 +9,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The drive asked for, or the first that takes discs. -1 and @error when there is none. */
-static int find_drive(const Definition *definition, int asked, GError **error)
+/* Files rather go into a drive that is empty, or has files already: the other may hold the disc
+ * that the guest runs from. -1: there is none. */
+static int find_free_drive(const ClientMachine *machine)
 {
-    int drive = asked >= 0 ? asked : definition_find_drive(definition, DRIVE_CDROM);
+    for (int i = 0; i < DEFINITION_MAX_DRIVES; i++) {
+        const DefinitionDrive *drive = &machine->definition->drive[i];
+        g_autofree char *own = bundle_dup_file_disc(machine->bundle, i);
+        g_autofree char *in = bundle_dup_absolute(machine->bundle, drive->path);
+        if (drive->type == DRIVE_CDROM && (!drive->path[0] || strcmp(in, own) == 0))
+            return i;
+    }
+    return -1;
+}
+
+/* The drive asked for, or the first that takes discs. -1 and @error when there is none. */
+static int find_drive(const ClientMachine *machine, int asked, bool for_files, GError **error)
+{
+    const Definition *definition = machine->definition;
+    int drive = asked < 0 && for_files ? find_free_drive(machine) : asked;
+    if (asked < 0 && drive < 0)
+        drive = definition_find_drive(definition, DRIVE_CDROM);
     if (drive >= 0 && drive < DEFINITION_MAX_DRIVES && definition->drive[drive].type == DRIVE_CDROM)
         return drive;
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” has no%s CD drive%s"),
@@ -103,11 +120,11 @@ static bool change_media(const char *spec, int asked_drive, GPtrArray *paths, bo
                          GError **error)
 {
     g_autoptr(ClientMachine) machine = verb_find(spec, error);
-    int drive = machine ? find_drive(machine->definition, asked_drive, error) : -1;
-    if (drive < 0)
-        return false;
     if (paths->len > 1 || (paths->len == 1 && g_file_test(paths->pdata[0], G_FILE_TEST_IS_DIR)))
         as_files = true;
+    int drive = machine ? find_drive(machine, asked_drive, as_files, error) : -1;
+    if (drive < 0)
+        return false;
     g_autofree char *now = paths->len == 0 ? g_strdup("")
                            : as_files      ? make_file_disc(machine, drive, paths, error)
                                            : check_iso(paths->pdata[0], error);

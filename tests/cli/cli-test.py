@@ -313,6 +313,14 @@ class Command(unittest.TestCase):
         # One file is taken for an ISO unless it is said otherwise.
         self.check(FAILED, "media", "Box", "insert", note)
         self.assertTrue(os.path.exists(disc))
+        # A second, empty drive spares the disc in the first.
+        self.check(DONE, "media", "Box", "insert", self.iso)
+        self.check(DONE, "stop", "--force", "Box")
+        self.check(DONE, "set", "Box", "drive-2.type=cdrom")
+        for _ in range(2):
+            self.check(DONE, "media", "Box", "insert", self.folder + "/things")
+            definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
+            self.assertEqual((definition["drive-0.path"], definition["drive-2.path"]), (self.iso, "files-2.iso"))
         wrong = self.check(FAILED, "media", "Box", "insert", note, self.folder + "/gone")
         self.assertIn("/gone", wrong.stderr)
 

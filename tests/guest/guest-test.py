@@ -301,7 +301,7 @@ def disk_full(guest):
     guest.type("make | dd of=/dev/sda bs=1M iflag=fullblock conv=fsync; echo written | tr a-z A-Z\n")
     guest.ctl("wait", guest.name, "--for", "paused-problem", "--timeout", "90")
     problem = json.loads(guest.ctl("info", guest.name, "--json"))["problem"]
-    if "disk-0.qcow2" not in problem or "No space left" not in problem:
+    if "disk-0.qcow2" not in problem or "no room" not in problem:
         raise Failure(f"the machine says “{problem}”")
     # Resuming alone does not help; and it says so again.
     guest.try_ctl("resume", guest.name)
