@@ -192,6 +192,7 @@ static void action_menu(GtkWidget *widget, const char *name, GVariant *parameter
         GtkWidget *tile = g_ptr_array_index(self->tiles, i);
         if (vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile)) == machine &&
             gtk_widget_get_mapped(tile)) {
+            vitrine_library_page_select(self, machine); /* the menu will have the keyboard */
             page_pop_up_menu(self, tile, gtk_widget_get_width(tile) / 2.0,
                              gtk_widget_get_height(tile) / 2.0);
             return;
@@ -202,11 +203,18 @@ static void action_menu(GtkWidget *widget, const char *name, GVariant *parameter
 /* The tiles -------------------------------------------------------------------------------------
  */
 
+static void on_tile_destroy(GtkWidget *tile, VitrineLibraryPage *self)
+{
+    if (self->tiles)
+        g_ptr_array_remove_fast(self->tiles, tile);
+}
+
 static void on_tile_setup(GtkSignalListItemFactory *factory, GtkListItem *item,
                           VitrineLibraryPage *self)
 {
     GtkWidget *tile = vitrine_machine_tile_new(g_object_get_data(G_OBJECT(factory), "rows"));
     g_signal_connect(tile, "menu", G_CALLBACK(on_tile_menu), self);
+    g_signal_connect(tile, "destroy", G_CALLBACK(on_tile_destroy), self);
     g_ptr_array_add(self->tiles, tile);
     gtk_list_item_set_child(item, tile);
 }
@@ -222,13 +230,6 @@ static void on_tile_unbind(GtkSignalListItemFactory *factory, GtkListItem *item)
     vitrine_machine_tile_set_machine(VITRINE_MACHINE_TILE(gtk_list_item_get_child(item)), NULL);
 }
 
-static void on_tile_teardown(GtkSignalListItemFactory *factory, GtkListItem *item,
-                             VitrineLibraryPage *self)
-{
-    if (self->tiles)
-        g_ptr_array_remove_fast(self->tiles, gtk_list_item_get_child(item));
-}
-
 static GtkListItemFactory *page_new_factory(VitrineLibraryPage *self, bool rows)
 {
     GtkListItemFactory *factory = gtk_signal_list_item_factory_new();
@@ -236,7 +237,6 @@ static GtkListItemFactory *page_new_factory(VitrineLibraryPage *self, bool rows)
     g_signal_connect(factory, "setup", G_CALLBACK(on_tile_setup), self);
     g_signal_connect(factory, "bind", G_CALLBACK(on_tile_bind), NULL);
     g_signal_connect(factory, "unbind", G_CALLBACK(on_tile_unbind), NULL);
-    g_signal_connect(factory, "teardown", G_CALLBACK(on_tile_teardown), self);
     return factory;
 }
 
@@ -475,7 +475,8 @@ static void vitrine_library_page_init(VitrineLibraryPage *self)
     self->tiles = g_ptr_array_new();
     gtk_widget_init_template(GTK_WIDGET(self));
     gtk_search_bar_connect_entry(self->search_bar, GTK_EDITABLE(self->search_entry));
-    gtk_search_bar_set_key_capture_widget(self->search_bar, GTK_WIDGET(self));
+    /* Not the whole page: menus are in it, and their letters are theirs. */
+    gtk_search_bar_set_key_capture_widget(self->search_bar, GTK_WIDGET(self->stack));
     g_autoptr(GtkListItemFactory) tiles = page_new_factory(self, false);
     g_autoptr(GtkListItemFactory) rows = page_new_factory(self, true);
     gtk_grid_view_set_factory(self->grid, tiles);

@@ -47,8 +47,9 @@ class Display:
         os.mkdir(self.folder + "/run", 0o700)
         self.env = dict(os.environ, XDG_RUNTIME_DIR=self.folder + "/run", XDG_DATA_HOME=self.folder + "/data",
                         XDG_CONFIG_HOME=self.folder + "/config", XDG_CACHE_HOME=self.folder + "/cache",
-                        HOME=self.folder, LC_ALL="C.UTF-8", GDK_BACKEND="x11", GSK_RENDERER="cairo", GTK_A11Y="none")
-        for name in ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "GSETTINGS_BACKEND", "VITRINE_DEMO_ISO"):
+                        HOME=self.folder, LC_ALL="C.UTF-8", GDK_BACKEND="x11", GSK_RENDERER="cairo", GTK_A11Y="none",
+                        GSETTINGS_BACKEND="keyfile")
+        for name in ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "VITRINE_DEMO_ISO"):
             self.env.pop(name, None)
         read, write = os.pipe()
         self.server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x1000x24", "-nolisten",
@@ -58,9 +59,9 @@ class Display:
             self.env["DISPLAY"] = ":" + pipe.readline().strip()
 
     def set_view(self, mode):
-        os.makedirs(self.folder + "/config/vitrine", exist_ok=True)
-        with open(self.folder + "/config/vitrine/settings.ini", "w") as file:
-            file.write("[vitrine]\nview-mode='%s'\n" % mode)
+        os.makedirs(self.folder + "/config/glib-2.0/settings", exist_ok=True)
+        with open(self.folder + "/config/glib-2.0/settings/keyfile", "w") as file:
+            file.write("[org/vitrine/Vitrine]\nview-mode='%s'\n" % mode)
 
     def measure(self, probe):
         result = subprocess.run([probe], env=self.env, capture_output=True, text=True, timeout=90)

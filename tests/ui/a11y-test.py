@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright the Vitrine developers
+"""The library through the eyes of a screen reader: every control is found in the accessibility tree by its role and
+its name, and used by its own action or by keys. Machines have an engine without a guest, so this takes seconds."""
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+SKIP = 77
+try:
+    import gi
+    gi.require_version("Atspi", "2.0")
+    from gi.repository import Atspi, GLib
+except (ImportError, ValueError) as missing:
+    print("skipped:", missing)
+    sys.exit(SKIP)
+from desktop import Desktop, Programs, skip, wait_for
+
+# Of GTK 4.8; later versions have other names for some.
+BUTTON, ENTRY, MENU_ITEM, LABEL, SPIN, GRID, LIST = ("push button", "text", "menu item", "label", "spin button",
+                                                     "table", "list")
+CONTROLS = {BUTTON, ENTRY, "check box", SPIN, "combo box", LIST, GRID, MENU_ITEM}
+ALIKE = {"entry": ENTRY, "toggle button": BUTTON}
+
+
+def make_iso(path):
+    image = bytearray(40 * 2048)
+    image[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
+    image[16 * 2048 + 40:16 * 2048 + 72] = b"TESTOS".ljust(32)
+    struct.pack_into("<I", image, 16 * 2048 + 80, 40)
+    struct.pack_into("<H", image, 16 * 2048 + 128, 2048)
+    image[17 * 2048:17 * 2048 + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
+    struct.pack_into("<I", image, 17 * 2048 + 71, 20)
+    image[20 * 2048] = 1
+    image[20 * 2048 + 30:20 * 2048 + 33] = b"\x55\xaa\x88"
+    image[18 * 2048:18 * 2048 + 7] = b"\xffCD001\x01"
+    with open(path, "wb") as file:
+        file.write(image)
+
+
+def walk(node):
+    """All that is there below @node, but what is hidden (GTK 4.8 does not tell which page of a stack is in front).
+    What goes away meanwhile is not there."""
+    try:
+        n = node.get_child_count()
+    except GLib.Error:
+        return
+    for i in range(n):
+        try:
+            child = node.get_child_at_index(i)
+            if not child or not child.get_state_set().contains(Atspi.StateType.VISIBLE):
+                continue
+        except GLib.Error:
+            continue
+        yield child
+        yield from walk(child)
+
+
+def plain(name):
+    """“Rename” of “_Rename Rename”: GTK 4.8 names a button by its label, mnemonic and all, and by what is in it."""
+    half = name.replace("_", "")
+    middle = len(half) // 2
+    return half[:middle] if half[:middle] == half[middle + 1:] else name
+
+
+def says(node):
+    try:
+        role = node.get_role_name()
+        return ALIKE.get(role, role), plain(node.get_name())
+    except GLib.Error:
+        return "", ""
+
+
+class Library(unittest.TestCase):
+    def setUp(self):
+        self.app = None
+        self.root = DESKTOP.env["XDG_DATA_HOME"] + "/vitrine/machines"
+        self.addCleanup(self.end_app)
+
+    def end_app(self):
+        for machine in self.machines():
+            if machine["state"] == "running":
+                self.ctl("stop", "--force", machine["bundle"])
+        if self.app:
+            DESKTOP.end(self.app)
+        subprocess.run(["rm", "-rf", self.root, DESKTOP.env["XDG_CONFIG_HOME"], DESKTOP.env["XDG_CACHE_HOME"],
+                        DESKTOP.env["XDG_DATA_HOME"] + "/Trash"], check=True)
+        log = "".join(line for line in DESKTOP.log_of("vitrine").splitlines(True)
+                      if "gdk_monitor_get_geometry" not in line and "Atspi" not in line)
+        self.assertFalse("CRITICAL" in log, log)
+
+    def ctl(self, *args):
+        result = subprocess.run([Programs.vitrinectl, *args], env=DESKTOP.env, capture_output=True, text=True,
+                                timeout=30)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def machines(self):
+        return json.loads(self.ctl("list", "--json"))
+
+    def names(self):
+        return sorted(m["name"] for m in self.machines())
+
+    def create(self, *names):
+        for name in names:
+            self.ctl("create", "--name", name, "--disk", "none")
+
+    def start_app(self, *args):
+        self.app = DESKTOP.spawn([VITRINE, *args])
+        DESKTOP.window("^Vitrine$")
+
+    def tree(self):
+        top = Atspi.get_desktop(0)
+        for i in range(top.get_child_count()):
+            app = top.get_child_at_index(i)
+            if app and says(app)[1] == "vitrine" and app.get_process_id() == self.app.pid:
+                yield from walk(app)
+
+    def find_now(self, role, name):
+        for node in self.tree():
+            if says(node) == (role, name):
+                return node
+        return None
+
+    def find(self, role, name, seconds=15):
+        try:
+            return wait_for("the %s “%s”" % (role, name), lambda: self.find_now(role, name), seconds)
+        except AssertionError:
+            print("There are:", sorted({"%s “%s”" % says(node) for node in self.tree() if says(node)[1]}))
+            raise
+
+    def find_machine(self, label):
+        """A machine's tile or row, by what it is called and what it does."""
+        def find():
+            for node in self.tree():
+                role, name = says(node)
+                if name == label and role in ("table cell", "list item"):
+                    return node
+            return None
+        return wait_for("the machine “%s”" % label, find, 15)
+
+    def shown_machines(self):
+        states = (", Off", ", Running", ", Paused", ", Damaged", ", Missing")
+        return sorted(name for role, name in map(says, self.tree()) if name.endswith(states))
+
+    def click(self, role, name):
+        node = wait_for("“%s” to be of use" % name, lambda: self.sensitive(self.find_now(role, name)), 15)
+        time.sleep(0.3)
+        self.assertTrue(Atspi.Action.do_action(node, 0), "“%s” does nothing" % name)
+
+    @staticmethod
+    def sensitive(node):
+        return node if node and node.get_state_set().contains(Atspi.StateType.SENSITIVE) else None
+
+    def choose(self, name, letter):
+        """From the menu that is open. GTK 4.8 knows an action of menu items and does nothing for it: by the letter."""
+        self.find(MENU_ITEM, name)
+        time.sleep(0.3)
+        self.key(letter)
+
+    def type_into(self, name, text, *then):
+        """Over what stands in an entry that has the keyboard."""
+        self.find(ENTRY, name)
+        time.sleep(0.5)
+        self.key("ctrl+a")
+        DESKTOP.xdo("type", "--delay", "40", text)
+        time.sleep(0.3)
+        self.key(*then)
+
+    def key(self, *chords):
+        for chord in chords:
+            DESKTOP.xdo("key", chord)
+            time.sleep(0.25)
+
+    def select_first(self):
+        wait_for("the machines", self.shown_machines)
+        time.sleep(0.3)
+        self.key("Home")
+
+    # What there is
+
+    def test_every_control_has_a_name(self):
+        self.create("Box")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.click(BUTTON, "Show as list")
+        self.key("ctrl+f")
+        self.find(ENTRY, "Search machines")
+        self.assert_all_named()
+
+    def assert_all_named(self):
+        for node in self.tree():
+            role, name = says(node)
+            if role not in CONTROLS or name:
+                continue
+            parent = node.get_parent()
+            around = [says(parent), says(parent.get_parent())] if parent else []
+            # A menu button and a search entry are named themselves and made of parts.
+            self.assertTrue(any(n for _, n in around), "a %s in %s has no name" % (role, around))
+
+    def test_a_damaged_machine_is_listed_with_what_is_wrong(self):
+        self.create("Good")
+        os.makedirs(self.root + "/Broken.vitrine")
+        with open(self.root + "/Broken.vitrine/machine.conf", "w") as conf:
+            conf.write("[machine]\nname=Broken\nuuid=x\n")
+        self.start_app()
+        node = self.find_machine("Broken, Damaged")
+        self.find_machine("Good, Off")
+        self.assertIn("cannot be read", node.get_description())
+        self.key("Home", "Return")
+        self.find(LABEL, "The machine cannot run")
+
+    def test_an_empty_library_offers_a_file(self):
+        self.start_app()
+        self.find(BUTTON, "Choose a File…")
+        self.assertIsNone(self.find_now(BUTTON, "Try the Demo"), "there is no demo here")
+
+    # Making machines
+
+    def test_a_disc_that_is_opened_becomes_a_machine(self):
+        iso = DESKTOP.folder + "/test-os.iso"
+        make_iso(iso)
+        self.start_app(iso)
+        self.find(BUTTON, "Create and Start")
+        for name in ("Memory", "Processors", "Disk"):
+            self.find(SPIN, name)
+        self.find(ENTRY, "Name")
+        self.click(BUTTON, "Create Without Starting")
+        wait_for("the machine, named by its disc", lambda: self.names() == ["TESTOS"])
+        with open(self.root + "/TESTOS.vitrine/machine.conf") as conf:
+            self.assertIn(iso, conf.read())
+
+    def test_a_disc_that_is_dropped_becomes_a_machine_that_runs(self):
+        iso = DESKTOP.folder + "/test-os.iso"
+        make_iso(iso)
+        self.start_app()
+        self.find(BUTTON, "Choose a File…")
+        source = DESKTOP.spawn([DRAG_SOURCE, iso])
+        _, x, y, width, height = DESKTOP.window("^drag source$")
+        window, ax, ay, aw, ah = DESKTOP.window("^Vitrine$")
+        DESKTOP.xdo("windowmove", window, 400, 100)
+        number = DESKTOP.window("^drag source$")[0]
+        DESKTOP.xdo("windowmove", number, 20, 20)
+        time.sleep(0.5)
+        _, x, y, width, height = DESKTOP.window("^drag source$")
+        _, ax, ay, aw, ah = DESKTOP.window("^Vitrine$")
+        DESKTOP.drag(x + width // 2, y + height // 2, ax + aw // 2, ay + ah // 2)
+        self.click(BUTTON, "Create and Start")
+        wait_for("it to run", lambda: [m["state"] for m in self.machines()] == ["running"])
+        DESKTOP.end(source)
+
+    # What is done with them
+
+    def test_rename_by_key(self):
+        self.create("Box")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.select_first()
+        self.key("F2")
+        self.find(BUTTON, "Rename")
+        self.type_into("Name", "Office", "Return")
+        self.find_machine("Office, Off")
+        self.assertEqual(os.listdir(self.root), ["Office.vitrine"])
+
+    def test_clone_by_the_menu_key(self):
+        self.create("Box")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.select_first()
+        self.key("shift+F10")
+        self.choose("Clone…", "c")
+        self.find(BUTTON, "Clone")
+        self.type_into("Name", "Twin", "Return")
+        self.find_machine("Twin, Off")
+        self.assertEqual(self.names(), ["Box", "Twin"])
+
+    def test_the_menu_offers_what_can_be_done(self):
+        self.create("Box")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.select_first()
+        self.key("shift+F10")
+        self.find(MENU_ITEM, "Start")
+        shown = {name for role, name in map(says, self.tree()) if role == MENU_ITEM}
+        self.assertLessEqual({"Open", "Start", "Rename…", "Clone…", "Move to Trash"}, shown)
+        self.assertFalse({"Pause", "Resume", "Force Off…", "Locate…", "Remove from List"} & shown, shown)
+
+    def test_delete_and_undo(self):
+        self.create("Box", "Other")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.select_first()
+        self.key("Delete")
+        wait_for("it to go", lambda: self.names() == ["Other"])
+        self.click(BUTTON, "Undo")
+        self.find_machine("Box, Off")
+        self.assertEqual(self.names(), ["Box", "Other"])
+        self.assertEqual(os.listdir(DESKTOP.env["XDG_DATA_HOME"] + "/Trash/info"), [])
+
+    def test_a_running_machine_is_not_deleted(self):
+        self.create("Box")
+        self.ctl("start", "--headless", "Box")
+        self.start_app()
+        self.find_machine("Box, Running")
+        self.select_first()
+        self.key("Delete")
+        self.find(LABEL, "“Box” is running. Stop it before deleting it")
+        self.assertEqual(self.names(), ["Box"])
+
+    def test_typing_searches(self):
+        self.create("Debian", "Fedora", "FreeDOS")
+        self.start_app()
+        wait_for("three machines", lambda: len(self.shown_machines()) == 3)
+        time.sleep(0.3)
+        DESKTOP.xdo("type", "--delay", "60", "fed")
+        wait_for("one of them", lambda: self.shown_machines() == ["Fedora, Off"])
+        self.type_into("Search machines", "nothing like it")
+        wait_for("none", lambda: not self.shown_machines())
+        self.find(LABEL, "No machine found")
+        self.key("Escape")
+        wait_for("all of them again", lambda: len(self.shown_machines()) == 3)
+
+    def test_list_and_grid_are_remembered(self):
+        self.create("Box")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.click(BUTTON, "Show as list")
+        self.find(LIST, "Machines")
+        self.find(BUTTON, "Show as grid")
+        DESKTOP.end(self.app)
+        self.start_app()
+        self.find(LIST, "Machines")
+        self.find_machine("Box, Off")
+
+    def test_a_machine_from_elsewhere_that_is_gone_can_be_removed_from_the_list(self):
+        elsewhere = DESKTOP.folder + "/stick"
+        self.create("Box")
+        os.makedirs(elsewhere)
+        os.rename(self.root + "/Box.vitrine", elsewhere + "/Box.vitrine")
+        self.start_app(elsewhere + "/Box.vitrine")
+        self.find(LABEL, "The machine is off")
+        self.key("alt+Left")
+        self.find_machine("Box, Off")
+        subprocess.run(["rm", "-r", elsewhere], check=True)
+        self.find_machine("Box, Missing")
+        self.select_first()
+        self.key("shift+F10")
+        self.find(MENU_ITEM, "Locate…")
+        self.choose("Remove from List", "l")
+        wait_for("it to go", lambda: not self.shown_machines())
+
+
+if __name__ == "__main__":
+    VITRINE, Programs.vitrinectl, DRAG_SOURCE = sys.argv[1:4]
+    del sys.argv[1:4]
+    DESKTOP = Desktop()
+    DESKTOP.env["GTK_A11Y"] = "atspi"
+    DESKTOP.env["GSETTINGS_BACKEND"] = "keyfile"  # remembered, and forgotten with its folder
+    os.environ.update({k: DESKTOP.env[k] for k in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME")})
+    os.environ.pop("AT_SPI_BUS_ADDRESS", None)
+    DESKTOP.env.pop("AT_SPI_BUS_ADDRESS", None)
+    try:
+        if Atspi.init() not in (0, 1):
+            skip("there is no accessibility bus")
+        unittest.main(verbosity=2)
+    finally:
+        DESKTOP.close()
