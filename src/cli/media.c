@@ -10,31 +10,37 @@
 #include <unistd.h>
 
 /* Files rather go into a drive that is empty, or has files already: the other may hold the disc
- * that the guest runs from. -1: there is none. */
-static int find_free_drive(const ClientMachine *machine)
+ * that the guest runs from. And they are what is ejected first (@with_files). -1: there is none. */
+static int find_spare_drive(const ClientMachine *machine, bool with_files)
 {
     for (int i = 0; i < DEFINITION_MAX_DRIVES; i++) {
         const DefinitionDrive *drive = &machine->definition->drive[i];
         g_autofree char *own = bundle_dup_file_disc(machine->bundle, i);
         g_autofree char *in = bundle_dup_absolute(machine->bundle, drive->path);
-        if (drive->type == DRIVE_CDROM && (!drive->path[0] || strcmp(in, own) == 0))
+        bool has_files = strcmp(in, own) == 0;
+        if (drive->type == DRIVE_CDROM && (has_files || (!with_files && !drive->path[0])))
             return i;
     }
     return -1;
 }
 
 /* The drive asked for, or the first that takes discs. -1 and @error when there is none. */
-static int find_drive(const ClientMachine *machine, int asked, bool for_files, GError **error)
+static int find_drive(const ClientMachine *machine, int asked, bool for_files, bool to_eject,
+                      GError **error)
 {
     const Definition *definition = machine->definition;
-    int drive = asked < 0 && for_files ? find_free_drive(machine) : asked;
+    int drive = asked < 0 && (for_files || to_eject) ? find_spare_drive(machine, to_eject) : asked;
     if (asked < 0 && drive < 0)
         drive = definition_find_drive(definition, DRIVE_CDROM);
     if (drive >= 0 && drive < DEFINITION_MAX_DRIVES && definition->drive[drive].type == DRIVE_CDROM)
         return drive;
-    g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” has no%s CD drive%s"),
-                definition->name, asked >= 0 ? " such" : "",
-                asked >= 0 ? "" : ". set drive-1.type=cdrom adds one");
+    if (asked >= 0)
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” has no CD drive %d"),
+                    definition->name, asked);
+    else
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    _("“%s” has no CD drive. Setting drive-1.type=cdrom adds one"),
+                    definition->name);
     return -1;
 }
 
@@ -72,7 +78,8 @@ static void on_progress(double fraction, gpointer cancellable)
     if (interrupted)
         g_cancellable_cancel(cancellable);
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, fraction < 1 ? "\rWriting the disc: %2.0f %%" : "\r\033[K", fraction * 100);
+        fprintf(stderr, "\r%s %3.0f %%%s", _("Writing the disc:"), fraction * 100,
+                fraction < 1 ? "" : "\r\033[K");
 }
 
 /* The disc of @paths at its place in the bundle. A first Ctrl-C tidies up, a second one kills. */
@@ -122,7 +129,7 @@ static bool change_media(const char *spec, int asked_drive, GPtrArray *paths, bo
     g_autoptr(ClientMachine) machine = verb_find(spec, error);
     if (paths->len > 1 || (paths->len == 1 && g_file_test(paths->pdata[0], G_FILE_TEST_IS_DIR)))
         as_files = true;
-    int drive = machine ? find_drive(machine, asked_drive, as_files, error) : -1;
+    int drive = machine ? find_drive(machine, asked_drive, as_files, paths->len == 0, error) : -1;
     if (drive < 0)
         return false;
     g_autofree char *now = paths->len == 0 ? g_strdup("")
@@ -153,8 +160,8 @@ bool verb_eject_insert(int argc, char **argv, GError **error)
     if (!insert && strcmp(argv[2], "eject") != 0)
         return usage_error(error, _("“%s” is neither insert nor eject"), argv[2]);
     if (insert != (argc > 3))
-        return usage_error(error, insert ? "insert needs an ISO, or files and folders"
-                                         : "eject takes no file");
+        return usage_error(error, insert ? _("insert needs an ISO, or files and folders")
+                                         : _("eject takes no file"));
     g_autoptr(GPtrArray) paths = g_ptr_array_new();
     for (int i = 3; i < argc; i++)
         g_ptr_array_add(paths, argv[i]);

@@ -321,6 +321,11 @@ class Command(unittest.TestCase):
             self.check(DONE, "media", "Box", "insert", self.folder + "/things")
             definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
             self.assertEqual((definition["drive-0.path"], definition["drive-2.path"]), (self.iso, "files-2.iso"))
+        # What was inserted last is what is ejected first.
+        for drives in ((self.iso, ""), ("", "")):
+            self.check(DONE, "media", "Box", "eject")
+            definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
+            self.assertEqual((definition["drive-0.path"], definition["drive-2.path"]), drives)
         wrong = self.check(FAILED, "media", "Box", "insert", note, self.folder + "/gone")
         self.assertIn("/gone", wrong.stderr)
 
