@@ -357,18 +357,34 @@ void vitrine_library_page_set_library(VitrineLibraryPage *self, VitrineLibrary *
     page_update_view(self);
 }
 
+/* In view: in front, in a window that is not minimised. */
+static void page_update_in_view(VitrineLibraryPage *self)
+{
+    GtkNative *native = gtk_widget_get_native(GTK_WIDGET(self));
+    GdkSurface *surface = native ? gtk_native_get_surface(native) : NULL;
+    bool minimized = surface && GDK_IS_TOPLEVEL(surface) &&
+                     gdk_toplevel_get_state(GDK_TOPLEVEL(surface)) & GDK_TOPLEVEL_STATE_MINIMIZED;
+    if (self->library)
+        vitrine_library_set_in_view(self->library,
+                                    gtk_widget_get_mapped(GTK_WIDGET(self)) && !minimized);
+}
+
 static void vitrine_library_page_map(GtkWidget *widget)
 {
     GTK_WIDGET_CLASS(vitrine_library_page_parent_class)->map(widget);
-    vitrine_library_set_in_view(VITRINE_LIBRARY_PAGE(widget)->library, true);
+    g_signal_connect_object(gtk_native_get_surface(gtk_widget_get_native(widget)), "notify::state",
+                            G_CALLBACK(page_update_in_view), widget, G_CONNECT_SWAPPED);
+    page_update_in_view(VITRINE_LIBRARY_PAGE(widget));
 }
 
 static void vitrine_library_page_unmap(GtkWidget *widget)
 {
-    VitrineLibraryPage *self = VITRINE_LIBRARY_PAGE(widget);
-    if (self->library)
-        vitrine_library_set_in_view(self->library, false);
+    GtkNative *native = gtk_widget_get_native(widget);
+    if (native && gtk_native_get_surface(native))
+        g_signal_handlers_disconnect_by_func(gtk_native_get_surface(native), page_update_in_view,
+                                             widget);
     GTK_WIDGET_CLASS(vitrine_library_page_parent_class)->unmap(widget);
+    page_update_in_view(VITRINE_LIBRARY_PAGE(widget));
 }
 
 static void vitrine_library_page_get_property(GObject *object, guint id, GValue *value,

@@ -239,19 +239,54 @@ class Library(unittest.TestCase):
         make_iso(iso)
         self.start_app()
         self.find(BUTTON, "Choose a File…")
-        source = DESKTOP.spawn([DRAG_SOURCE, iso])
-        _, x, y, width, height = DESKTOP.window("^drag source$")
-        window, ax, ay, aw, ah = DESKTOP.window("^Vitrine$")
-        DESKTOP.xdo("windowmove", window, 400, 100)
-        number = DESKTOP.window("^drag source$")[0]
-        DESKTOP.xdo("windowmove", number, 20, 20)
-        time.sleep(0.5)
-        _, x, y, width, height = DESKTOP.window("^drag source$")
-        _, ax, ay, aw, ah = DESKTOP.window("^Vitrine$")
-        DESKTOP.drag(x + width // 2, y + height // 2, ax + aw // 2, ay + ah // 2)
+        source = self.drag_from(iso)
+        self.drag_over(0.5, 0.5)
+        self.find(LABEL, "Drop to begin a new machine with “test-os.iso”")
+        DESKTOP.xdo("mouseup", 1)
         self.click(BUTTON, "Create and Start")
         wait_for("it to run", lambda: [m["state"] for m in self.machines()] == ["running"])
         DESKTOP.end(source)
+
+    def drag_from(self, *paths):
+        """A file manager beside the app, with the button down on what it offers."""
+        source = DESKTOP.spawn([DRAG_SOURCE, *paths])
+        for name, x, y in (("^drag source$", 20, 20), ("^Vitrine$", 400, 100)):
+            DESKTOP.xdo("windowmove", DESKTOP.window(name)[0], x, y)
+        time.sleep(0.5)
+        _, x, y, width, height = DESKTOP.window("^drag source$")
+        self.drag_at = x + width // 2, y + height // 2
+        DESKTOP.xdo("mousemove", *self.drag_at, "sleep", 0.2, "mousedown", 1)
+        return source
+
+    def drag_over(self, right, down):
+        """To a place in the app's window, as parts of its size."""
+        _, x, y, width, height = DESKTOP.window("^Vitrine$")
+        (x0, y0), (x1, y1) = self.drag_at, (x + int(width * right), y + int(height * down))
+        for step in range(1, 13):
+            DESKTOP.xdo("mousemove", x0 + (x1 - x0) * step // 12, y0 + (y1 - y0) * step // 12, "sleep", 0.06)
+        DESKTOP.xdo("mousemove", x1 + 1, y1 + 1, "sleep", 0.4)
+
+    def test_ten_thousand_files_for_a_running_machine_become_its_disc(self):
+        self.create("Box")
+        self.ctl("start", "--headless", "Box")
+        folder = DESKTOP.folder + "/many/"
+        os.makedirs(folder, exist_ok=True)
+        for i in range(10000):
+            with open(folder + "file %d.txt" % i, "w") as file:
+                file.write("%d\n" % i)
+        self.start_app()
+        self.find_machine("Box, Running")
+        source = self.drag_from(folder)
+        self.drag_over(0.1, 0.2)
+        self.find(LABEL, "Drop to give “Box” a disc with these 10000 files and folders")
+        DESKTOP.xdo("mouseup", 1)
+        self.find(LABEL, "A disc with the files is in the drive of “Box”", 60)
+        DESKTOP.end(source)
+        disc = json.loads(self.ctl("info", "Box", "--json"))["definition"]["drive-0.path"]
+        self.assertEqual(os.path.basename(disc), "files-0.iso")
+        with open(self.root + "/Box.vitrine/files-0.iso", "rb") as iso:
+            iso.seek(16 * 2048)
+            self.assertEqual(iso.read(6), b"\x01CD001")
 
     # What is done with them
 
