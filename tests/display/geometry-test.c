@@ -63,6 +63,9 @@ static void a_corner_between_pixels_is_made_up_for(void **state)
             assert_true(fabs(g.width * place.scale - 640 * g.zoom) < 1e-6);
             assert_true(g.x >= 0 && g.y >= 0 && g.x + g.width <= place.width + 1e-6 &&
                         g.y + g.height <= place.height + 1e-6);
+            /* in the middle, but for what does not halve */
+            assert_true(fabs(2 * g.x + g.width - place.width) * place.scale < 3);
+            assert_true(fabs(2 * g.y + g.height - place.height) * place.scale < 3);
         }
 }
 
