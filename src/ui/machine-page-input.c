@@ -7,6 +7,7 @@
 #include <glib/gi18n.h>
 
 #define HINT_SECONDS 4
+#define ROOM_FOR_HINT 600    /* of a header, that is: logical units of the window's width */
 #define REFUSAL_AFTER_MS 700 /* a compositor answers, or asks its user, within that */
 
 /* The words beside the name ---------------------------------------------------------------------
@@ -90,6 +91,10 @@ static void on_grabbed(VitrineMachinePage *self)
     if (vitrine_screen_get_grabbed(self->screen))
         self->refusal_timer = g_timeout_add(REFUSAL_AFTER_MS, on_refusal_timer, self);
     page_update_hint(self);
+    if (self->hint && gtk_widget_get_width(GTK_WIDGET(self)) < ROOM_FOR_HINT)
+        page_flash_hint(self);
+    else
+        page_hide_flash(self);
     g_object_notify(G_OBJECT(self), "grabbed");
 }
 
