@@ -385,7 +385,7 @@ class Library(unittest.TestCase):
         self.select_first()
         self.key("shift+F10")
         self.find(MENU_ITEM, "Locate…")
-        self.choose("Remove from List", "l")
+        self.choose("Remove from List", "r")
         wait_for("it to go", lambda: not self.shown_machines())
 
 
