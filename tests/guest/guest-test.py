@@ -217,6 +217,8 @@ class Guest:
 
     def close(self):
         self.try_ctl("stop", "--force", self.name)
+        if os.path.ismount(self.folder + "/data"):
+            subprocess.run(["umount", "--lazy", self.folder + "/data"])
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
