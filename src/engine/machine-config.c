@@ -35,9 +35,9 @@ static bool choose_cpu(EngineConfig *config, const char *conf, const Definition 
     config->cpu_backend = "software";
     config->cpu_reason = g_strdup(
         definition->cpu == CPU_CHOICE_SOFTWARE
-            ? "This machine is set to run on Vitrine's software CPU."
-            : "This version of Vitrine runs every machine on its own software CPU; it does not "
-              "use KVM yet.");
+            ? _("This machine is set to run on Vitrine's software CPU.")
+            : _("This version of Vitrine runs every machine on its own software CPU; it does not "
+                "use KVM yet."));
     return true;
 }
 

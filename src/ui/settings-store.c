@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/settings-store.h"
+#include "client/client.h"
 
 struct _SettingsStore {
     GObject parent;
@@ -72,11 +73,25 @@ char *settings_store_dup(SettingsStore *self, const char *key)
     return self->definition ? definition_dup_value(self->definition, key) : NULL;
 }
 
+/* A name is the folder's, too, while the machine is off. */
+static bool store_rename(SettingsStore *self, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *bundle = client_rename(self->bundle, name, &error);
+    if (bundle)
+        settings_store_set_bundle(self, bundle);
+    else
+        settings_store_report(self, error->message);
+    return bundle != NULL;
+}
+
 bool settings_store_set(SettingsStore *self, const char *key, const char *value)
 {
     g_autofree char *before = settings_store_dup(self, key);
     if (g_strcmp0(before, value) == 0)
         return true;
+    if (strcmp(key, "name") == 0)
+        return store_rename(self, value);
     /* The file as it is now: others may have changed other keys. */
     g_autoptr(GError) error = NULL;
     g_autoptr(Definition) definition = bundle_load(self->bundle, &error);
