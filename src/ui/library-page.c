@@ -1,33 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-#include "ui/library-page.h"
 #include "ui/library-order.h"
-#include "ui/machine-tile.h"
+#include "ui/library-page-private.h"
 #include <glib/gi18n.h>
-
-struct _VitrineLibraryPage {
-    GtkWidget parent;
-    GtkWidget *box;
-    GtkMenuButton *primary_button;
-    GtkButton *view_button;
-    GtkToggleButton *search_button;
-    GtkSearchBar *search_bar;
-    GtkSearchEntry *search_entry;
-    GtkStack *stack;
-    GtkGridView *grid;
-    GtkListView *list;
-    GtkWidget *demo_button, *recent_group;
-    GtkListBox *recent_list;
-    GMenu *recent_menu;
-    GMenuModel *machine_menu; /* owned */
-    VitrineLibrary *library;  /* owned */
-    GtkFilter *filter;        /* borrowed from the models below */
-    GtkSorter *sorter;
-    GtkSingleSelection *selection; /* owned: library, filtered, sorted */
-    GPtrArray *tiles;              /* borrowed: all there are, to find the selected one's */
-    GtkWidget *popover;            /* child, or NULL: the machine's menu */
-};
 
 enum { PROP_0, PROP_PRIMARY_MENU, PROP_MACHINE_MENU, PROP_SELECTED, N_PROPS };
 static GParamSpec *properties[N_PROPS];
@@ -156,90 +132,6 @@ void vitrine_library_page_search_for(VitrineLibraryPage *self, const char *text)
     gtk_editable_set_position(GTK_EDITABLE(self->search_entry), -1);
 }
 
-/* A machine's menu ------------------------------------------------------------------------------
- */
-
-static void page_pop_up_menu(VitrineLibraryPage *self, GtkWidget *tile, double x, double y)
-{
-    double at_x, at_y;
-    if (!self->machine_menu ||
-        !gtk_widget_translate_coordinates(tile, GTK_WIDGET(self), x, y, &at_x, &at_y))
-        return;
-    g_signal_emit(self, signals[SIGNAL_MENU_OPENS], 0);
-    if (!self->popover) {
-        self->popover = gtk_popover_menu_new_from_model(self->machine_menu);
-        gtk_popover_set_has_arrow(GTK_POPOVER(self->popover), FALSE);
-        gtk_widget_set_halign(self->popover, GTK_ALIGN_START);
-        gtk_widget_set_parent(self->popover, GTK_WIDGET(self));
-    }
-    gtk_popover_set_pointing_to(GTK_POPOVER(self->popover),
-                                &(GdkRectangle){ (int)at_x, (int)at_y, 1, 1 });
-    gtk_popover_popup(GTK_POPOVER(self->popover));
-}
-
-static void on_tile_menu(VitrineMachineTile *tile, double x, double y, VitrineLibraryPage *self)
-{
-    vitrine_library_page_select(self, vitrine_machine_tile_get_machine(tile));
-    page_pop_up_menu(self, GTK_WIDGET(tile), x, y);
-}
-
-/* By the Menu key: at the selected machine. */
-static void action_menu(GtkWidget *widget, const char *name, GVariant *parameter)
-{
-    VitrineLibraryPage *self = VITRINE_LIBRARY_PAGE(widget);
-    VitrineMachine *machine = vitrine_library_page_get_selected(self);
-    for (guint i = 0; machine && i < self->tiles->len; i++) {
-        GtkWidget *tile = g_ptr_array_index(self->tiles, i);
-        if (vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile)) == machine &&
-            gtk_widget_get_mapped(tile)) {
-            vitrine_library_page_select(self, machine); /* the menu will have the keyboard */
-            page_pop_up_menu(self, tile, gtk_widget_get_width(tile) / 2.0,
-                             gtk_widget_get_height(tile) / 2.0);
-            return;
-        }
-    }
-}
-
-/* The tiles -------------------------------------------------------------------------------------
- */
-
-static void on_tile_destroy(GtkWidget *tile, VitrineLibraryPage *self)
-{
-    if (self->tiles)
-        g_ptr_array_remove_fast(self->tiles, tile);
-}
-
-static void on_tile_setup(GtkSignalListItemFactory *factory, GtkListItem *item,
-                          VitrineLibraryPage *self)
-{
-    GtkWidget *tile = vitrine_machine_tile_new(g_object_get_data(G_OBJECT(factory), "rows"));
-    g_signal_connect(tile, "menu", G_CALLBACK(on_tile_menu), self);
-    g_signal_connect(tile, "destroy", G_CALLBACK(on_tile_destroy), self);
-    g_ptr_array_add(self->tiles, tile);
-    gtk_list_item_set_child(item, tile);
-}
-
-static void on_tile_bind(GtkSignalListItemFactory *factory, GtkListItem *item)
-{
-    vitrine_machine_tile_set_machine(VITRINE_MACHINE_TILE(gtk_list_item_get_child(item)),
-                                     gtk_list_item_get_item(item));
-}
-
-static void on_tile_unbind(GtkSignalListItemFactory *factory, GtkListItem *item)
-{
-    vitrine_machine_tile_set_machine(VITRINE_MACHINE_TILE(gtk_list_item_get_child(item)), NULL);
-}
-
-static GtkListItemFactory *page_new_factory(VitrineLibraryPage *self, bool rows)
-{
-    GtkListItemFactory *factory = gtk_signal_list_item_factory_new();
-    g_object_set_data(G_OBJECT(factory), "rows", GINT_TO_POINTER(rows));
-    g_signal_connect(factory, "setup", G_CALLBACK(on_tile_setup), self);
-    g_signal_connect(factory, "bind", G_CALLBACK(on_tile_bind), NULL);
-    g_signal_connect(factory, "unbind", G_CALLBACK(on_tile_unbind), NULL);
-    return factory;
-}
-
 static void on_view_activate(GtkWidget *view, guint position, VitrineLibraryPage *self)
 {
     g_autoptr(VitrineMachine) machine =
@@ -248,63 +140,16 @@ static void on_view_activate(GtkWidget *view, guint position, VitrineLibraryPage
         g_signal_emit(self, signals[SIGNAL_ACTIVATED], 0, machine);
 }
 
-/* New machines ----------------------------------------------------------------------------------
- */
-
-static GtkWidget *recent_row(const char *name, const char *path)
-{
-    GtkWidget *row = adw_action_row_new();
-    g_autofree char *folder = g_path_get_dirname(path);
-    g_autofree char *shown = g_filename_display_name(folder);
-    adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(row), FALSE);
-    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(row), name);
-    adw_action_row_set_subtitle(ADW_ACTION_ROW(row), shown);
-    adw_action_row_set_icon_name(ADW_ACTION_ROW(row), "media-optical-symbolic");
-    gtk_list_box_row_set_activatable(GTK_LIST_BOX_ROW(row), TRUE);
-    gtk_actionable_set_action_name(GTK_ACTIONABLE(row), "win.new-from");
-    gtk_actionable_set_action_target(GTK_ACTIONABLE(row), "s", path);
-    return row;
-}
-
-void vitrine_library_page_set_recent(VitrineLibraryPage *self, const char *const *paths)
-{
-    GtkWidget *row;
-    g_menu_remove_all(self->recent_menu);
-    while ((row = gtk_widget_get_first_child(GTK_WIDGET(self->recent_list))))
-        gtk_list_box_remove(self->recent_list, row);
-    for (unsigned i = 0; paths[i]; i++) {
-        g_autofree char *base = g_path_get_basename(paths[i]);
-        g_autofree char *name = g_filename_display_name(base);
-        g_auto(GStrv) parts = g_strsplit(name, "_", -1);
-        g_autofree char *label = g_strjoinv("__", parts); /* no mnemonics in file names */
-        g_autoptr(GMenuItem) item = g_menu_item_new(label, NULL);
-        g_menu_item_set_action_and_target(item, "win.new-from", "s", paths[i]);
-        g_menu_append_item(self->recent_menu, item);
-        gtk_list_box_append(self->recent_list, recent_row(name, paths[i]));
-    }
-    gtk_widget_set_visible(self->recent_group, paths[0] != NULL);
-}
-
-void vitrine_library_page_set_has_demo(VitrineLibraryPage *self, bool has_demo)
-{
-    gtk_widget_set_visible(self->demo_button, has_demo);
-}
-
 /* The page --------------------------------------------------------------------------------------
  */
 
 VitrineMachine *vitrine_library_page_get_selected(VitrineLibraryPage *self)
 {
-    VitrineMachine *selected =
-        self->selection ? gtk_single_selection_get_selected_item(self->selection) : NULL;
+    if (!self->selection)
+        return NULL;
     /* After one was deleted the keyboard is on its neighbour, which is not selected. */
-    for (guint i = 0; !selected && i < self->tiles->len; i++) {
-        GtkWidget *tile = g_ptr_array_index(self->tiles, i);
-        GtkWidget *item = gtk_widget_get_parent(tile);
-        if (item && gtk_widget_has_focus(item))
-            selected = vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile));
-    }
-    return selected;
+    VitrineMachine *selected = gtk_single_selection_get_selected_item(self->selection);
+    return selected ? selected : library_page_get_focused(self);
 }
 
 void vitrine_library_page_select(VitrineLibraryPage *self, VitrineMachine *machine)
@@ -476,10 +321,7 @@ static void vitrine_library_page_class_init(VitrineLibraryPageClass *klass)
                      NULL, G_TYPE_NONE, 0);
     bind_template(widget_class);
     gtk_widget_class_set_layout_manager_type(widget_class, GTK_TYPE_BIN_LAYOUT);
-    gtk_widget_class_install_action(widget_class, "library.menu", NULL, action_menu);
-    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Menu, 0, "library.menu", NULL);
-    gtk_widget_class_add_binding_action(widget_class, GDK_KEY_F10, GDK_SHIFT_MASK, "library.menu",
-                                        NULL);
+    library_page_install_menu(widget_class);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_F2, 0, "machine.rename", NULL);
     /* Menus show the last one. */
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_KP_Delete, 0, "machine.trash", NULL);
@@ -493,8 +335,8 @@ static void vitrine_library_page_init(VitrineLibraryPage *self)
     gtk_search_bar_connect_entry(self->search_bar, GTK_EDITABLE(self->search_entry));
     /* Not the whole page: menus are in it, and their letters are theirs. */
     gtk_search_bar_set_key_capture_widget(self->search_bar, GTK_WIDGET(self->stack));
-    g_autoptr(GtkListItemFactory) tiles = page_new_factory(self, false);
-    g_autoptr(GtkListItemFactory) rows = page_new_factory(self, true);
+    g_autoptr(GtkListItemFactory) tiles = library_page_new_factory(self, false);
+    g_autoptr(GtkListItemFactory) rows = library_page_new_factory(self, true);
     gtk_grid_view_set_factory(self->grid, tiles);
     gtk_list_view_set_factory(self->list, rows);
 }

@@ -3,12 +3,8 @@
 
 #include "client/stop-words.h"
 #include "ui/machine-private.h"
+#include "ui/thumbnail.h"
 #include <glib/gi18n.h>
-
-/* What fits into a tile (machine-tile.ui), so that drawing it needs no scaling: without a GPU that
- * would cost most of a frame. */
-#define THUMBNAIL_WIDTH 210
-#define THUMBNAIL_HEIGHT 118
 
 struct _VitrineMachine {
     GObject parent;
@@ -273,43 +269,19 @@ void vitrine_machine_start(VitrineMachine *self)
     client_start_async(self->bundle, NULL, self->cancellable, on_started, g_object_ref(self));
 }
 
-typedef struct {
-    char *path;
-    int scale;
-} ThumbnailLoad;
-
-static void thumbnail_load_free(gpointer data)
-{
-    ThumbnailLoad *load = data;
-    g_free(load->path);
-    g_free(load);
-}
-
-/* Off the main thread: a full screenshot takes some ms. */
-static void thumbnail_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    ThumbnailLoad *load = data;
-    g_autoptr(GdkPixbuf) pixbuf = gdk_pixbuf_new_from_file_at_scale(
-        load->path, THUMBNAIL_WIDTH * load->scale, THUMBNAIL_HEIGHT * load->scale, TRUE, NULL);
-    g_task_return_pointer(task, pixbuf ? gdk_texture_new_for_pixbuf(pixbuf) : NULL, g_object_unref);
-}
-
 static void on_thumbnail_loaded(GObject *source, GAsyncResult *result, gpointer opaque)
 {
-    VitrineMachine *self = VITRINE_MACHINE(source);
-    g_autoptr(GdkTexture) texture = g_task_propagate_pointer(G_TASK(result), NULL);
+    g_autoptr(VitrineMachine) self = opaque;
+    g_autoptr(GdkTexture) texture = thumbnail_load_finish(result);
     if (texture && g_set_object(&self->thumbnail, texture))
         g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_THUMBNAIL]);
 }
 
 static void machine_load_thumbnail(VitrineMachine *self)
 {
-    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_thumbnail_loaded, NULL);
-    ThumbnailLoad *load = g_new(ThumbnailLoad, 1);
-    load->path = g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL);
-    load->scale = MAX(self->thumbnail_scale, 1);
-    g_task_set_task_data(task, load, thumbnail_load_free);
-    g_task_run_in_thread(task, thumbnail_thread);
+    g_autofree char *path = g_build_filename(self->bundle, BUNDLE_THUMBNAIL, NULL);
+    thumbnail_load_async(path, MAX(self->thumbnail_scale, 1), self->cancellable,
+                         on_thumbnail_loaded, g_object_ref(self));
 }
 
 static void on_thumbnail(GObject *source, GAsyncResult *result, gpointer opaque)

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* What the files of the library page share: library-page.c has the views, their models and what is
+ * selected; library-page-tiles.c the tiles and a machine's menu; library-page-recent.c what is
+ * offered for new machines. Included by those three. */
+
+#include "ui/library-page.h"
+
+struct _VitrineLibraryPage {
+    GtkWidget parent;
+    GtkWidget *box;
+    GtkMenuButton *primary_button;
+    GtkButton *view_button;
+    GtkToggleButton *search_button;
+    GtkSearchBar *search_bar;
+    GtkSearchEntry *search_entry;
+    GtkStack *stack;
+    GtkGridView *grid;
+    GtkListView *list;
+    GtkWidget *demo_button, *recent_group;
+    GtkListBox *recent_list;
+    GMenu *recent_menu;
+    GMenuModel *machine_menu; /* owned */
+    VitrineLibrary *library;  /* owned */
+    GtkFilter *filter;        /* borrowed from the models below */
+    GtkSorter *sorter;
+    GtkSingleSelection *selection; /* owned: library, filtered, sorted */
+    GPtrArray *tiles;              /* borrowed: all there are, to find the selected one's */
+    GtkWidget *popover;            /* child, or NULL: the machine's menu */
+};
+
+/* library-page-tiles.c: makes a view's tiles, or rows; adds the action "library.menu". */
+GtkListItemFactory *library_page_new_factory(VitrineLibraryPage *self, bool rows);
+void library_page_install_menu(GtkWidgetClass *klass);
+/* The machine whose item has the keyboard, or NULL. Borrowed. */
+VitrineMachine *library_page_get_focused(VitrineLibraryPage *self);
