@@ -3,9 +3,12 @@
 #include "model/definition.h"
 #include "base/errors.h"
 #include "base/fd.h"
+#include <errno.h>
 #include <gio/gio.h>
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
 #define TIB (UINT64_C(1) << 40)
@@ -358,6 +361,13 @@ char *definition_to_text(Definition *definition)
 bool definition_save(Definition *definition, const char *path, GError **error)
 {
     g_autofree char *text = definition_to_text(definition);
+    g_autofree char *folder = g_path_get_dirname(path);
+    /* Else the words would be about a temporary file. */
+    if (g_access(folder, W_OK) < 0) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
+                    _("“%s” cannot be written: %s"), path, g_strerror(errno));
+        return false;
+    }
     return file_replace(path, text, strlen(text), 0644, error);
 }
 
