@@ -110,10 +110,12 @@ unsigned vitrine_screen_find_next(VitrineScreen *self, bool backwards, unsigned 
  */
 
 /* What was selected may be elsewhere now: nobody should copy what they have not seen. */
-static void on_text_changed(VitrineScreen *self)
+static void on_text_changed(VitrineTextSource *source, gboolean words_changed, VitrineScreen *self)
 {
     const TextScreen *words = screen_words(self);
     spoken_text_update(self->spoken, words);
+    if (!words_changed)
+        return;
     if (!words)
         vitrine_screen_set_selecting(self, false);
     if (self->selecting) {
@@ -242,7 +244,7 @@ void screen_add_text(VitrineScreen *self)
     self->text = vitrine_text_source_new(self->frame);
     self->spoken = spoken_text_new();
     gtk_widget_set_parent(self->spoken, widget);
-    g_signal_connect_swapped(self->text, "changed", G_CALLBACK(on_text_changed), self);
+    g_signal_connect(self->text, "changed", G_CALLBACK(on_text_changed), self);
 
     /* Before the controllers that tell the guest. */
     GtkGesture *drag = gtk_gesture_drag_new();

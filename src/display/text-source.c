@@ -24,13 +24,13 @@ G_DEFINE_FINAL_TYPE(VitrineTextSource, vitrine_text_source, G_TYPE_OBJECT)
 
 static void source_take_screen(VitrineTextSource *self, TextScreen *screen)
 {
-    bool same = text_screen_equal(self->screen, screen) &&
-                (!screen || (screen->cursor_x == self->screen->cursor_x &&
-                             screen->cursor_y == self->screen->cursor_y));
+    bool same_words = text_screen_equal(self->screen, screen);
+    bool same = same_words && (!screen || (screen->cursor_x == self->screen->cursor_x &&
+                                           screen->cursor_y == self->screen->cursor_y));
     text_screen_free(self->screen);
     self->screen = screen;
     if (!same)
-        g_signal_emit(self, signals[SIGNAL_CHANGED], 0);
+        g_signal_emit(self, signals[SIGNAL_CHANGED], 0, !same_words);
 }
 
 static void source_ask(VitrineTextSource *self);
@@ -123,7 +123,7 @@ static void vitrine_text_source_class_init(VitrineTextSourceClass *klass)
 {
     G_OBJECT_CLASS(klass)->dispose = vitrine_text_source_dispose;
     signals[SIGNAL_CHANGED] = g_signal_new("changed", VITRINE_TYPE_TEXT_SOURCE, G_SIGNAL_RUN_LAST,
-                                           0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+                                           0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
 }
 
 static void vitrine_text_source_init(VitrineTextSource *self)

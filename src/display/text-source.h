@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 #define VITRINE_TYPE_TEXT_SOURCE (vitrine_text_source_get_type())
 G_DECLARE_FINAL_TYPE(VitrineTextSource, vitrine_text_source, VITRINE, TEXT_SOURCE, GObject)
 
-/* Signal "changed": other words, or the cursor elsewhere, or no text any more. */
+/* Signal "changed" (gboolean words): other words or no text any more, or only the cursor elsewhere.
+ */
 VitrineTextSource *vitrine_text_source_new(VitrineFrame *frame);
 /* Whom to ask; NULL: nobody, and there is no text. */
 void vitrine_text_source_set_connection(VitrineTextSource *self, GDBusConnection *connection);
