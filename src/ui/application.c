@@ -3,6 +3,7 @@
 
 #include "ui/application.h"
 #include "client/settings.h"
+#include "ui/background.h"
 #include "ui/inhibitor.h"
 #include "ui/notifications.h"
 #include "ui/preferences-window.h"
@@ -29,20 +30,31 @@ static bool machine_runs(VitrineMachine *machine)
            vitrine_machine_get_connection(machine);
 }
 
-/* Machines outlive the window, unless the user would rather have them turned off with it. */
-static gboolean on_close_request(GtkWindow *window, VitrineApplication *self)
+/* Array of machines (owned) that run and can be reached. */
+static GPtrArray *application_running(VitrineApplication *self)
 {
-    if (g_settings_get_enum(vitrine_library_get_settings(self->library), "on-close") !=
-        ON_CLOSE_POWER_OFF)
-        return GDK_EVENT_PROPAGATE;
+    GPtrArray *running = g_ptr_array_new_with_free_func(g_object_unref);
     guint n = g_list_model_get_n_items(G_LIST_MODEL(self->library));
     for (guint i = 0; i < n; i++) {
         g_autoptr(VitrineMachine) machine = g_list_model_get_item(G_LIST_MODEL(self->library), i);
-        if (!machine_runs(machine))
-            continue;
-        vitrine_machine_press_power(machine);
-        g_dbus_connection_flush_sync(vitrine_machine_get_connection(machine), NULL, NULL);
+        if (machine_runs(machine))
+            g_ptr_array_add(running, g_steal_pointer(&machine));
     }
+    return running;
+}
+
+/* Machines outlive the window, unless the user would rather have them turned off with it. */
+static gboolean on_close_request(GtkWindow *window, VitrineApplication *self)
+{
+    g_autoptr(GPtrArray) running = application_running(self);
+    GSettings *settings = vitrine_library_get_settings(self->library);
+    bool power_off = g_settings_get_enum(settings, "on-close") == ON_CLOSE_POWER_OFF;
+    for (guint i = 0; power_off && i < running->len; i++) {
+        vitrine_machine_press_power(running->pdata[i]);
+        g_dbus_connection_flush_sync(vitrine_machine_get_connection(running->pdata[i]), NULL, NULL);
+    }
+    if (!power_off && running->len > 0 && background_needs_leave())
+        background_request(G_APPLICATION(self));
     return GDK_EVENT_PROPAGATE;
 }
 

@@ -62,6 +62,17 @@ static void show_why(GtkBuilder *builder, const ClientMachine *machine)
     gtk_widget_set_visible(remedy_label, remedy != NULL);
 }
 
+/* What was said last is in view. */
+static void show_log(GtkTextView *view, const char *text)
+{
+    GtkTextBuffer *buffer = gtk_text_view_get_buffer(view);
+    GtkTextIter end;
+    gtk_text_buffer_set_text(buffer, text, -1);
+    gtk_text_buffer_get_end_iter(buffer, &end);
+    gtk_text_buffer_place_cursor(buffer, &end);
+    gtk_text_view_scroll_mark_onscreen(view, gtk_text_buffer_get_insert(buffer));
+}
+
 static void window_fill(GtkBuilder *builder, const ClientMachine *machine)
 {
     g_autofree char *path = g_build_filename(machine->bundle, BUNDLE_LOG, NULL);
@@ -69,9 +80,7 @@ static void window_fill(GtkBuilder *builder, const ClientMachine *machine)
     AdwWindowTitle *title = ADW_WINDOW_TITLE(gtk_builder_get_object(builder, "title"));
     adw_window_title_set_title(title, client_machine_name(machine));
     adw_window_title_set_subtitle(title, path);
-    GtkTextBuffer *buffer =
-        gtk_text_view_get_buffer(GTK_TEXT_VIEW(gtk_builder_get_object(builder, "view")));
-    gtk_text_buffer_set_text(buffer, text, -1);
+    show_log(GTK_TEXT_VIEW(gtk_builder_get_object(builder, "view")), text);
     show_why(builder, machine);
     g_signal_connect_data(gtk_builder_get_object(builder, "copy"), "clicked", G_CALLBACK(on_copy),
                           describe(machine, text), (GClosureNotify)(void (*)(void))g_free, 0);

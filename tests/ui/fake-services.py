@@ -25,6 +25,11 @@ NOTIFICATIONS = """<node><interface name="org.freedesktop.Notifications">
     <arg type="s" direction="out"/><arg type="s" direction="out"/></method>
 </interface></node>"""
 
+BACKGROUND = """<node><interface name="org.freedesktop.portal.Background">
+  <method name="RequestBackground"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/>
+    <arg type="o" direction="out"/></method>
+</interface></node>"""
+
 
 def say(*words):
     print(*words, flush=True)
@@ -60,6 +65,11 @@ def on_notification(connection, sender, path, interface, method, arguments, invo
         invocation.return_value(None)
 
 
+def on_background(connection, sender, path, interface, method, arguments, invocation):
+    say("background", arguments.unpack()[1]["reason"])
+    invocation.return_value(GLib.Variant("(o)", ("/org/freedesktop/portal/desktop/request/1",)))
+
+
 def own(bus, name, path, xml, call, get=None):
     interface = Gio.DBusNodeInfo.new_for_xml(xml).interfaces[0]
     bus.register_object(path, interface, call, get, None)
@@ -82,6 +92,7 @@ session = Gio.bus_get_sync(Gio.BusType.SESSION)
 own(system, "org.freedesktop.login1", "/org/freedesktop/login1", LOGIN, on_login,
     lambda *_: GLib.Variant("t", 6000000))
 own(session, "org.freedesktop.Notifications", "/org/freedesktop/Notifications", NOTIFICATIONS, on_notification)
+own(session, "org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop", BACKGROUND, on_background)
 GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.IO_IN | GLib.IO_HUP, on_command, system)
 loop = GLib.MainLoop()
 loop.run()
