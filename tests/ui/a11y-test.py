@@ -64,7 +64,7 @@ def plain(name):
     """“Rename” of “_Rename Rename”: GTK 4.8 names a button by its label, mnemonic and all, and by what is in it."""
     half = name.replace("_", "")
     middle = len(half) // 2
-    return half[:middle] if half[:middle] == half[middle + 1:] else name
+    return half[:middle] if half[:middle] == half[middle + 1:] else half
 
 
 def says(node):
@@ -148,6 +148,7 @@ class Library(unittest.TestCase):
         return sorted(name for role, name in map(says, self.tree()) if name.endswith(states))
 
     def click(self, role, name):
+        self.find(role, name)
         node = wait_for("“%s” to be of use" % name, lambda: self.sensitive(self.find_now(role, name)), 15)
         time.sleep(0.3)
         self.assertTrue(Atspi.Action.do_action(node, 0), "“%s” does nothing" % name)
@@ -288,7 +289,45 @@ class Library(unittest.TestCase):
             iso.seek(16 * 2048)
             self.assertEqual(iso.read(6), b"\x01CD001")
 
+    def test_a_disc_on_a_running_machine_is_asked_about_once(self):
+        iso = DESKTOP.folder + "/test-os.iso"
+        make_iso(iso)
+        self.create("Box")
+        self.ctl("start", "--headless", "Box")
+
+        def disc():
+            return json.loads(self.ctl("info", "Box", "--json"))["definition"]["drive-0.path"]
+        self.start_app()
+        self.find_machine("Box, Running")
+        source = self.drag_from(iso)
+        self.drag_over(0.1, 0.2)
+        self.find(LABEL, "Drop to insert “test-os.iso” into “Box”, or to begin a new machine with it")
+        DESKTOP.xdo("mouseup", 1)
+        self.find("check box", "Always do this with discs for a running machine")
+        time.sleep(0.3)
+        self.key("alt+a", "alt+i")  # GTK 4.8 has no action for check boxes
+        wait_for("the disc", lambda: disc() == iso)
+        DESKTOP.end(source)
+        self.ctl("media", "Box", "eject")
+        source = self.drag_from(iso)
+        self.drag_over(0.1, 0.2)
+        self.find(LABEL, "Drop to insert “test-os.iso” into “Box”")
+        DESKTOP.xdo("mouseup", 1)
+        wait_for("the disc, unasked", lambda: disc() == iso)
+        DESKTOP.end(source)
+
     # What is done with them
+
+    def test_what_another_program_does_is_seen(self):
+        self.create("Box", "Other")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.ctl("rename", "Box", "Office")
+        self.find_machine("Office, Off")
+        self.ctl("start", "--headless", "Office")
+        self.find_machine("Office, Running")
+        self.ctl("delete", "Other")
+        wait_for("it to go", lambda: self.shown_machines() == ["Office, Running"])
 
     def test_rename_by_key(self):
         self.create("Box")
