@@ -44,6 +44,10 @@ void crash_mark_install(const char *bundle)
     struct sigaction action = { .sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND };
     g_free(crash_path);
     crash_path = g_build_filename(bundle, BUNDLE_LAST_STOP, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++)
-        sigaction(signals[i], &action, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(signals); i++) {
+        struct sigaction before;
+        /* A sanitizer has a handler of its own, which says more. */
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            sigaction(signals[i], &action, NULL);
+    }
 }
