@@ -14,10 +14,12 @@ G_DEFINE_FINAL_TYPE(VitrineMachinePage, vitrine_machine_page, GTK_TYPE_WIDGET)
 static void page_drop_screen(VitrineMachinePage *self)
 {
     self->connection = NULL;
-    if (self->screen) {
+    /* The page has no screen any more when the screen, letting go, tells what has changed. */
+    VitrineScreen *screen = g_steal_pointer(&self->screen);
+    if (screen) {
         vitrine_text_bar_set_screen(self->text_bar, NULL);
-        vitrine_screen_set_connection(self->screen, NULL);
-        gtk_box_remove(self->screen_box, GTK_WIDGET(g_steal_pointer(&self->screen)));
+        vitrine_screen_set_connection(screen, NULL);
+        gtk_box_remove(self->screen_box, GTK_WIDGET(screen));
         page_forget_input(self);
     }
     if (self->frame)

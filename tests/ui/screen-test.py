@@ -126,6 +126,8 @@ class Screen(MachineTest):
         self.step("selected, and copied")
         self.read_aloud()
         self.step("a screen reader reads it")
+        self.go_back()
+        self.step("back in the library")
         log = self.desktop.log_of("vitrine")
         self.assertFalse("CRITICAL" in log, log)
 
@@ -146,6 +148,15 @@ class Screen(MachineTest):
         time.sleep(0.7)
         self.assertEqual(self.clipboard(), "two-three")
         self.assert_typed("echo F$((2*3))g", "F6g")
+
+    def go_back(self):
+        """To the library, while the machine runs on."""
+        self.desktop.xdo("keydown", "Control_L", "keydown", "Alt_L", "keyup", "Alt_L", "keyup", "Control_L")
+        time.sleep(0.5)
+        self.desktop.xdo("key", "alt+Left")
+        time.sleep(2)
+        self.assertIsNone(self.app.poll(), "the app has ended")
+        self.assertIn("running", self.ctl("list"))
 
     def read_aloud(self):
         said = []
