@@ -21,7 +21,7 @@ char *bundle_dup_folder_name(const char *name)
 {
     g_autofree char *clean = g_strdup(name);
     g_strdelimit(g_strstrip(clean), "/\\:*?\"<>|", '-');
-    if (clean[0] == '.' || clean[0] == '\0')
+    if (clean[0] == '.')
         clean[0] = '_';
     const char *end = clean;
     while (*end && g_utf8_next_char(end) - clean <= 200)

@@ -12,6 +12,13 @@
  * this many times. */
 #define TRANSLATE_PATIENCE 24
 
+/* Handlers that return the next record cannot be called out to. */
+#if defined(__x86_64__) && !defined(SOFT_CPU_LOOP)
+#define TRANSLATE_POSSIBLE true
+#else
+#define TRANSLATE_POSSIBLE false
+#endif
+
 /* What enter() returns: a record to go on with, or one of these in its low bits. */
 enum { OUT_LEAVE = 0, OUT_INDIRECT = 1, OUT_SITE = 2, OUT_BITS = 2, OUT_MASK = 3 };
 
@@ -185,11 +192,8 @@ static void unmap_area(SoftTranslator *translator)
 
 SoftTranslator *soft_translator_new(SoftCpu *cpu)
 {
-#if defined(SOFT_CPU_LOOP) || !defined(__x86_64__)
-    return NULL;
-#else
     const char *wish = g_getenv("VITRINE_TRANSLATOR");
-    if (g_strcmp0(wish, "never") == 0)
+    if (!TRANSLATE_POSSIBLE || g_strcmp0(wish, "never") == 0)
         return NULL;
     SoftTranslator *translator = g_new0(SoftTranslator, 1);
     if (!map_area(translator, cpu->machine->n_vcpus)) {
@@ -202,7 +206,6 @@ SoftTranslator *soft_translator_new(SoftCpu *cpu)
     cpu->jump_table = translator->jump;
     cpu->called[1].fn = soft_op_called_out;
     return translator;
-#endif
 }
 
 void soft_translator_free(SoftCpu *cpu)
