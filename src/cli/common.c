@@ -23,7 +23,10 @@ bool verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int min, i
     if (entries)
         g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, &local))
-        return usage_error(error, _("%s"), local->message);
+        return g_error_matches(local, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION)
+                   ? usage_error(error, _("%s. What begins with “-” and is no option follows “--”"),
+                                 local->message)
+                   : usage_error(error, "%s", local->message);
     /* A "--" that ended the options is left in. */
     for (int i = 1; i < *argc; i++)
         if (strcmp((*argv)[i], "--") == 0) {
@@ -64,6 +67,13 @@ VitrineDBusMachine1 *verb_connect(const char *spec, ClientMachine **out_machine,
     if (proxy && out_machine)
         *out_machine = g_steal_pointer(&machine);
     return proxy;
+}
+
+bool verb_usage(bool good, GError **error)
+{
+    if (!good && error && g_error_matches(*error, APP_ERROR, APP_ERROR_INVALID))
+        (*error)->code = APP_ERROR_USAGE;
+    return good;
 }
 
 bool verb_done(bool good, GError **error)

@@ -55,7 +55,10 @@ static bool fill_options(const CreateArguments *a, ClientCreateOptions *options,
     options->n_cpus = a->n_cpus == NOT_GIVEN ? 0 : a->n_cpus;
     options->firmware = firmware;
     options->cpu = cpu;
-    return true;
+    g_autoptr(Definition) scratch = definition_new("x");
+    return verb_usage((!a->name || definition_set(scratch, "name", a->name, error)) &&
+                          (!a->memory || definition_set(scratch, "memory", a->memory, error)),
+                      error);
 }
 
 static bool create(const ClientCreateOptions *options, bool start, GError **error)

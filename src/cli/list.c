@@ -2,6 +2,17 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include <string.h>
+
+/* As the app's library by name: "Box 2" before "Box 10". */
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    const ClientMachine *left = *(ClientMachine *const *)a, *right = *(ClientMachine *const *)b;
+    g_autofree char *left_key = g_utf8_collate_key_for_filename(client_machine_name(left), -1);
+    g_autofree char *right_key = g_utf8_collate_key_for_filename(client_machine_name(right), -1);
+    int order = strcmp(left_key, right_key);
+    return order ? order : strcmp(left->bundle, right->bundle);
+}
 
 static void print_json(GPtrArray *machines)
 {
@@ -31,6 +42,7 @@ bool verb_list(int argc, char **argv, GError **error)
     if (!verb_parse(&argc, &argv, entries, 0, 0, error))
         return false;
     g_autoptr(GPtrArray) machines = client_list_machines();
+    g_ptr_array_sort(machines, compare_names);
     if (as_json) {
         print_json(machines);
         return true;

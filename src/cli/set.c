@@ -4,6 +4,40 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+typedef struct {
+    char *name;      /* the new one, or NULL */
+    bool has_others; /* than a name, which counts at once */
+} Changes;
+
+static bool apply(Definition *definition, const char *setting, Changes *changes, GError **error)
+{
+    const char *equals = strchr(setting, '=');
+    if (!equals)
+        return usage_error(error, _("“%s” is not KEY=VALUE"), setting);
+    g_autofree char *key = g_strndup(setting, equals - setting);
+    g_autofree char *value = g_strdup(equals + 1);
+    bool is_name = strcmp(key, "name") == 0;
+    if (is_name)
+        g_strstrip(value);
+    if (!verb_usage(definition_set(definition, key, value, error), error))
+        return false;
+    if (!is_name) {
+        changes->has_others = true;
+        return true;
+    }
+    g_free(changes->name);
+    changes->name = g_steal_pointer(&value);
+    return true;
+}
+
+/* All or nothing: one bad value and the file stays as it was. Another name is a rename. */
+static bool save(const ClientMachine *machine, const Changes *changes, GError **error)
+{
+    g_autofree char *bundle = changes->name ? client_rename(machine->bundle, changes->name, error)
+                                            : g_strdup(machine->bundle);
+    return bundle && (!changes->has_others || bundle_save(bundle, machine->definition, error));
+}
+
 bool verb_set(int argc, char **argv, GError **error)
 {
     if (!verb_parse(&argc, &argv, NULL, 2, -1, error))
@@ -11,19 +45,18 @@ bool verb_set(int argc, char **argv, GError **error)
     g_autoptr(ClientMachine) machine = verb_find(argv[1], error);
     if (!machine)
         return false;
-    for (int i = 2; i < argc; i++) {
-        const char *equals = strchr(argv[i], '=');
-        if (!equals)
-            return usage_error(error, _("“%s” is not KEY=VALUE"), argv[i]);
-        g_autofree char *key = g_strndup(argv[i], equals - argv[i]);
-        if (!definition_set(machine->definition, key, equals + 1, error))
-            return false;
-    }
-    /* All or nothing: one bad value and the file stays as it was. */
-    if (!bundle_save(machine->bundle, machine->definition, error))
-        return false;
-    if (client_state_is_live(machine->state))
+    Changes changes = { 0 };
+    g_autofree char *conf = g_build_filename(machine->bundle, BUNDLE_DEFINITION, NULL);
+    /* What was wrong before may stay so: only what this changes is refused. */
+    bool ran = client_check_definition(machine->definition, conf, NULL);
+    bool good = true;
+    for (int i = 2; good && i < argc; i++)
+        good = apply(machine->definition, argv[i], &changes, error);
+    good = good && (!ran || client_check_definition(machine->definition, conf, error)) &&
+           save(machine, &changes, error);
+    if (good && changes.has_others && client_state_is_live(machine->state))
         fprintf(stderr, "vitrinectl: “%s” is %s; this counts from its next start\n",
                 client_machine_name(machine), client_state_name(machine->state));
-    return true;
+    g_free(changes.name);
+    return good;
 }

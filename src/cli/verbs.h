@@ -56,5 +56,7 @@ ClientMachine *verb_find(const char *spec, GError **error);
 /* The same and a connection to its engine: APP_ERROR_WRONG_STATE when it does not run. @out_machine
  * may be NULL. */
 VitrineDBusMachine1 *verb_connect(const char *spec, ClientMachine **out_machine, GError **error);
+/* A value that the schema refuses is a wrong command line. Returns @good. */
+bool verb_usage(bool good, GError **error);
 /* Takes D-Bus's wrapping off an engine's error. For the end of a verb: returns @good. */
 bool verb_done(bool good, GError **error);

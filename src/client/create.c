@@ -66,15 +66,21 @@ static bool check_options(const ClientCreateOptions *options, GError **error)
         (options->n_cpus && !definition_set(scratch, "cpus", cpus, error)) ||
         (options->name && !definition_set(scratch, "name", options->name, error)))
         return false;
-    uint64_t host = host_memory_bytes();
-    if (host && options->memory_bytes > host) {
-        g_autofree char *has = g_format_size_full(host, G_FORMAT_SIZE_IEC_UNITS);
-        g_autofree char *wants = g_format_size_full(options->memory_bytes, G_FORMAT_SIZE_IEC_UNITS);
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    _("%s of memory is more than this computer has (%s). Choose less"), wants, has);
-        return false;
-    }
     return true;
+}
+
+bool client_check_definition(const Definition *definition, const char *where, GError **error)
+{
+    if (!definition_check_runs(definition, where, error))
+        return false;
+    uint64_t host = host_memory_bytes();
+    if (!host || definition->memory_bytes <= host)
+        return true;
+    g_autofree char *has = g_format_size_full(host, G_FORMAT_SIZE_IEC_UNITS);
+    g_autofree char *wants = g_format_size_full(definition->memory_bytes, G_FORMAT_SIZE_IEC_UNITS);
+    g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                _("%s of memory is more than this computer has (%s). Choose less"), wants, has);
+    return false;
 }
 
 static char *dup_users_folder(void)
@@ -101,7 +107,9 @@ char *client_create(const ClientCreateOptions *options, char **out_warning, GErr
 
     g_autoptr(Definition) definition = definition_new(name);
     fill_definition(definition, options, medium, with_disk);
-    g_autofree char *bundle = bundle_create(root, definition, error);
+    g_autofree char *bundle = client_check_definition(definition, BUNDLE_DEFINITION, error)
+                                  ? bundle_create(root, definition, error)
+                                  : NULL;
     if (!bundle)
         return NULL;
     g_autofree char *disk = g_build_filename(bundle, "disk-0.qcow2", NULL);

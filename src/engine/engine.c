@@ -123,6 +123,8 @@ static void handle_reset(Engine *engine)
         g_warning("The guest's processor gave up (triple fault, the %u. of this run): the machine "
                   "was reset",
                   n);
+    else
+        g_message("The machine was reset");
     engine->n_triple_faults = n;
     machine_object_tell_reset(engine->object);
 }
@@ -159,6 +161,9 @@ static gboolean handle_events(gpointer opaque)
 static void on_machine_event(void *opaque, MachineEvent event)
 {
     Engine *engine = opaque;
+    /* At once: waits for text must not see what was said before, nor miss what comes next. */
+    if (event == MACHINE_EVENT_RESET && engine->serial)
+        serial_log_cut(engine->serial);
     g_mutex_lock(&engine->events_lock);
     g_queue_push_tail(&engine->events, GINT_TO_POINTER(event));
     g_mutex_unlock(&engine->events_lock);

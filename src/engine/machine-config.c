@@ -20,17 +20,8 @@ static void parse_uuid(const char *text, uint8_t out[16])
     }
 }
 
-static bool choose_cpu(EngineConfig *config, const char *conf, const Definition *definition,
-                       GError **error)
+static void choose_cpu(EngineConfig *config, const Definition *definition)
 {
-    if (definition->cpu == CPU_CHOICE_KVM) {
-        g_set_error(
-            error, APP_ERROR, APP_ERROR_INVALID,
-            _("%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
-              "Set it to auto or software"),
-            conf);
-        return false;
-    }
     config->config.cpu = &cpu_soft_ops;
     config->cpu_backend = "software";
     config->cpu_reason = g_strdup(
@@ -38,7 +29,6 @@ static bool choose_cpu(EngineConfig *config, const char *conf, const Definition 
             ? _("This machine is set to run on Vitrine's software CPU.")
             : _("This version of Vitrine runs every machine on its own software CPU; it does not "
                 "use KVM yet."));
-    return true;
 }
 
 /* The disk as it is with everything written going to a file that nobody keeps. */
@@ -103,21 +93,9 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
     out->temporary = g_ptr_array_new_with_free_func(g_free);
     MachineConfig *config = &out->config;
 
-    if (definition->firmware == FIRMWARE_UEFI) {
-        g_set_error(
-            error, APP_ERROR, APP_ERROR_INVALID,
-            _("%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
-              "yet. Set it to bios"),
-            conf);
+    if (!definition_check_runs(definition, conf, error))
         goto failed;
-    }
-    if (!choose_cpu(out, conf, definition, error))
-        goto failed;
-    if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->n_cpus > 1) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    _("%s: [machine] clock is “deterministic”, which needs cpus=1"), conf);
-        goto failed;
-    }
+    choose_cpu(out, definition);
     config->name = keep(out, g_strdup(definition->name));
     parse_uuid(definition->uuid, config->uuid);
     config->memory_bytes = definition->memory_bytes;

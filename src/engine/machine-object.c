@@ -48,6 +48,7 @@ static gboolean on_pause(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
                                      _("The machine is %s: it cannot be paused"),
                                      state_name(state));
     machine_pause(object->engine->machine);
+    g_message("Paused");
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_pause(dbus, invocation);
     return TRUE;
@@ -62,6 +63,7 @@ static gboolean on_resume(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invo
                                      _("The machine is %s: it cannot be resumed"),
                                      state_name(state));
     machine_resume(object->engine->machine);
+    g_message("Resumed");
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_resume(dbus, invocation);
     return TRUE;
@@ -84,6 +86,7 @@ static gboolean on_stop(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoca
     if (!force) {
         if (!machine_object_check_runs(object, invocation, "feel its power button"))
             return TRUE;
+        g_message("The power button was pressed");
         machine_press_power_button(object->engine->machine);
         vitrine_dbus_machine1_complete_stop(dbus, invocation);
         return TRUE;
@@ -211,6 +214,7 @@ void machine_object_sync_media(MachineObject *object)
         object->media[i] = now;
         changed = true;
         if (!first) {
+            g_message("Drive %u: %s", i, now[0] ? now : "no disc");
             remember_media(object->engine, i, now);
             vitrine_dbus_machine1_emit_media_changed(object->dbus, i, now);
         }

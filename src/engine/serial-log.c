@@ -25,6 +25,7 @@ struct SerialLog {
     GMutex lock;
     GByteArray *kept;    /* under lock */
     uint64_t total;      /* under lock */
+    uint64_t cut;        /* under lock: the text begins here, counted as total */
     bool flush_pending;  /* under lock */
     GPtrArray *consoles; /* owned; changed on the main thread under lock */
     guint flush_source;
@@ -214,11 +215,18 @@ static char *strip_terminal(const uint8_t *bytes, size_t length)
     return g_utf8_make_valid(raw, -1);
 }
 
+void serial_log_cut(SerialLog *log)
+{
+    g_mutex_lock(&log->lock);
+    log->cut = log->total;
+    g_mutex_unlock(&log->lock);
+}
+
 char *serial_log_dup_text(SerialLog *log, uint64_t *out_total)
 {
     g_mutex_lock(&log->lock);
-    size_t skip = log->kept->len > KEEP_BYTES ? log->kept->len - KEEP_BYTES : 0;
-    char *text = strip_terminal(log->kept->data + skip, log->kept->len - skip);
+    size_t length = MIN(log->total - log->cut, MIN(log->kept->len, KEEP_BYTES));
+    char *text = strip_terminal(log->kept->data + (log->kept->len - length), length);
     if (out_total)
         *out_total = log->total;
     g_mutex_unlock(&log->lock);

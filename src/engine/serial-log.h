@@ -19,3 +19,6 @@ int serial_log_open_console(SerialLog *log, GError **error);
  * that the guest ever wrote, to see that nothing is new. */
 char *serial_log_dup_text(SerialLog *log, uint64_t *out_total);
 uint64_t serial_log_total(SerialLog *log);
+/* A reset: what was said before is no text any more, though late consoles still see it. Any thread.
+ */
+void serial_log_cut(SerialLog *log);

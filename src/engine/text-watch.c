@@ -119,7 +119,7 @@ bool text_watch_add(TextWatch *watch, const char *pattern, unsigned timeout_ms, 
     g_autoptr(GError) local = NULL;
     GRegex *regex = g_regex_new(pattern, G_REGEX_MULTILINE | G_REGEX_OPTIMIZE, 0, &local);
     if (!regex) {
-        g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("%s"), local->message);
+        g_set_error_literal(error, APP_ERROR, APP_ERROR_USAGE, local->message);
         return false;
     }
     Wait *wait = g_new0(Wait, 1);

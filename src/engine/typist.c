@@ -201,7 +201,7 @@ static bool parse_chord(const char *chord, GArray *keys, GError **error)
             key = keymap_from_name("plus");
         if (key == 0) {
             g_set_error(
-                error, APP_ERROR, APP_ERROR_INVALID,
+                error, APP_ERROR, APP_ERROR_USAGE,
                 _("There is no key “%s” in “%s”. Keys are letters, digits and names such as "
                   "ctrl, alt, shift, super, enter, esc, tab, f1, up, delete; join them by +"),
                 names[i], chord);

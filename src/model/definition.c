@@ -413,6 +413,28 @@ bool definition_set(Definition *definition, const char *name, const char *value,
     return false;
 }
 
+bool definition_check_runs(const Definition *definition, const char *where, GError **error)
+{
+    if (definition->firmware == FIRMWARE_UEFI)
+        g_set_error(
+            error, APP_ERROR, APP_ERROR_INVALID,
+            _("%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
+              "yet. Set it to bios"),
+            where);
+    else if (definition->cpu == CPU_CHOICE_KVM)
+        g_set_error(
+            error, APP_ERROR, APP_ERROR_INVALID,
+            _("%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
+              "Set it to auto or software"),
+            where);
+    else if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->n_cpus > 1)
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    _("%s: [machine] clock is “deterministic”, which needs cpus=1"), where);
+    else
+        return true;
+    return false;
+}
+
 char *definition_dup_value(const Definition *definition, const char *name)
 {
     const SchemaGroup *group = NULL;

@@ -61,6 +61,8 @@ bool definition_save(Definition *definition, const char *path, GError **error);
 /* Sets one key by its written form: "memory" (of [machine]) or "drive-1.path". The struct is
  * unchanged on failure. */
 bool definition_set(Definition *definition, const char *key, const char *value, GError **error);
+/* Whether this version has what @definition asks for; @where (the file) begins the words. */
+bool definition_check_runs(const Definition *definition, const char *where, GError **error);
 /* Every key that the schema knows with its value now, as definition_set() would take it; drives
  * only where there is one. A new table of strings in file order: key, value, key, value, NULL. */
 char **definition_dup_values(const Definition *definition);

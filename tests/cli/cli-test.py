@@ -151,13 +151,51 @@ class Command(unittest.TestCase):
 
     def test_set_is_all_or_nothing(self):
         self.check(DONE, "create", "--name", "Box", "--disk", "none")
-        self.check(FAILED, "set", "Box", "cpus=4", "memory=2X")
+        for wrong in ("memory=2X", "cpus=99", "foo=1", "name="):
+            self.check(USAGE, "set", "Box", "cpus=4", wrong)
+        for wrong, words in (("memory=900G", "more than this computer"), ("firmware=uefi", "uefi"),
+                             ("cpu=kvm", "kvm")):
+            self.assertIn(words, self.check(FAILED, "set", "Box", "cpus=4", wrong).stderr)
         self.check(USAGE, "set", "Box", "cpus")
         definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
         self.assertNotEqual(definition["cpus"], "4")
         self.check(DONE, "set", "Box", "cpus=4", "boot=disk,cdrom")
         definition = json.loads(self.check(DONE, "info", "Box", "--json").stdout)["definition"]
         self.assertEqual((definition["cpus"], definition["boot"]), ("4", "disk,cdrom"))
+
+    def test_set_name_is_a_rename(self):
+        for name in ("Box", "Other"):
+            self.check(DONE, "create", "--name", name, "--disk", "none")
+        self.assertIn("already", self.check(FAILED, "set", "Box", "cpus=4", "name=Other").stderr)
+        self.check(DONE, "set", "Box", "cpus=4", "name=Third")
+        info = json.loads(self.check(DONE, "info", "Third", "--json").stdout)
+        self.assertTrue(info["bundle"].endswith("/Third.vitrine"), info["bundle"])
+        self.assertEqual(info["definition"]["cpus"], "4")
+        self.check(DONE, "start", "Third")
+        self.check(FAILED, "set", "Third", "name=Other")
+        self.assertEqual(self.check(DONE, "set", "Third", "name=Fourth").stderr, "")
+        # Its folder is still the third's, but the name is taken.
+        self.check(FAILED, "rename", "Other", "Fourth")
+
+    def test_what_no_start_would_take_is_not_created(self):
+        for option in (["--firmware", "uefi"], ["--cpu", "kvm"]):
+            self.assertIn(option[1], self.check(FAILED, "create", "--disk", "none", *option).stderr)
+        self.check(USAGE, "create", "--name", "")
+        self.assertEqual(self.check(DONE, "list", "--json").stdout, "[]\n")
+
+    def test_the_list_is_sorted_by_name(self):
+        for name in ("Box 10", "Box 2", "apple"):
+            self.check(DONE, "create", "--name", name, "--disk", "none")
+        self.assertEqual(self.check(DONE, "list", "--names").stdout, "Box 2\nBox 10\napple\n")
+
+    def test_text_from_before_a_reset_is_not_waited_for(self):
+        self.start()
+        self.check(DONE, "type", "Box", r"graphics\n")
+        self.check(DONE, "type", "Box", r"past\n")
+        self.check(DONE, "wait", "Box", "--for", "text:past", "--timeout", "5")
+        self.check(DONE, "reset", "Box")
+        self.check(FAILED, "wait", "Box", "--for", "text:past", "--timeout", "0.3")
+        self.assertIn("reset", self.check(DONE, "log", "Box").stdout)
 
     def test_a_damaged_definition_names_file_group_and_key(self):
         self.check(DONE, "create", "--name", "Box", "--disk", "none")
@@ -217,7 +255,7 @@ class Command(unittest.TestCase):
         self.assertIn("running after 0.2", result.stderr)
         result = self.check(FAILED, "wait", "Box", "--for", "text:never", "--timeout", "0.2")
         self.assertIn("never", result.stderr)
-        self.check(FAILED, "wait", "Box", "--for", "text:(", "--timeout", "1")
+        self.check(USAGE, "wait", "Box", "--for", "text:(", "--timeout", "1")
         self.check(USAGE, "wait", "Box", "--for", "happy")
 
     def test_a_wait_ends_when_the_machine_does(self):
@@ -245,10 +283,10 @@ class Command(unittest.TestCase):
         self.start()
         self.check(DONE, "sendkey", "Box", "x", "shift+y", "ctrl+alt+delete")
         self.check(DONE, "wait", "Box", "--for", "text:xY", "--timeout", "5")
-        self.assertIn("“bogus”", self.check(FAILED, "sendkey", "Box", "bogus").stderr)
+        self.assertIn("“bogus”", self.check(USAGE, "sendkey", "Box", "bogus").stderr)
         self.check(DONE, "click", "Box", "20", "20", "--button", "right")
         self.check(DONE, "wait", "Box", "--for", "text:click", "--timeout", "5")
-        self.assertIn("“”", self.check(FAILED, "sendkey", "Box", "").stderr)
+        self.assertIn("“”", self.check(USAGE, "sendkey", "Box", "").stderr)
         for place in (["-5", "20"], ["20", "-5"], ["--", "-5", "20"], ["-5", "-5", "--button", "left"]):
             self.assertIn("not a place", self.check(USAGE, "click", "Box", *place).stderr)
         self.assertIn("720×400", self.check(FAILED, "click", "Box", "9999", "0").stderr)
@@ -360,7 +398,7 @@ class Command(unittest.TestCase):
         self.check(NO_MACHINE, "info", "Box")
         self.check(DONE, "create", "--name", "Other", "--disk", "none")
         self.check(FAILED, "rename", "Other", "Büro")
-        self.check(FAILED, "rename", "Other", "")
+        self.check(USAGE, "rename", "Other", "")
         self.check(USAGE, "rename", "Other")
 
     # Console

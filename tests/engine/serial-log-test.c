@@ -97,6 +97,21 @@ static void text_has_no_terminal_escapes(void **state)
     assert_int_equal(serial_log_total(serial), total);
 }
 
+static void a_reset_ends_the_text_but_not_what_a_late_console_sees(void **state)
+{
+    say("before ");
+    serial_log_cut(serial);
+    g_autofree char *none = serial_log_dup_text(serial, NULL);
+    assert_string_equal(none, "");
+    say("after");
+    g_autofree char *text = serial_log_dup_text(serial, NULL);
+    assert_string_equal(text, "after");
+    int fd = serial_log_open_console(serial, NULL);
+    g_autofree char *got = receive(fd, 12);
+    assert_string_equal(got, "before after");
+    close(fd);
+}
+
 static void an_escape_cut_short_is_harmless(void **state)
 {
     static const char *const tails[] = { "a\033", "a\033[", "a\033[1;", "a\033]0;x", "a\033(" };
@@ -117,6 +132,7 @@ int main(void)
         TEST(a_console_that_does_not_read_holds_nobody_up),
         TEST(a_closed_console_is_forgotten),
         TEST(text_has_no_terminal_escapes),
+        TEST(a_reset_ends_the_text_but_not_what_a_late_console_sees),
         TEST(an_escape_cut_short_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

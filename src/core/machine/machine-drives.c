@@ -101,6 +101,15 @@ void machine_drives_retry(Machine *machine)
             disk_retry(machine->priv->drive[i].disk);
 }
 
+static void add_stats(DiskStats *sum, const DiskStats *more)
+{
+    sum->read_bytes += more->read_bytes;
+    sum->written_bytes += more->written_bytes;
+    sum->reads += more->reads;
+    sum->writes += more->writes;
+    sum->flushes += more->flushes;
+}
+
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error)
 {
     MachinePrivate *p = machine->priv;
@@ -119,6 +128,13 @@ bool machine_set_media(Machine *machine, unsigned drive, const char *path, GErro
     g_free(p->drive[drive].path);
     p->drive[drive].path = g_strdup(path);
     g_rec_mutex_unlock(&p->life_lock);
+    if (old) {
+        DiskStats last = { 0 };
+        disk_get_stats(old, &last);
+        g_rec_mutex_lock(&p->life_lock);
+        add_stats(&p->drive[drive].gone, &last);
+        g_rec_mutex_unlock(&p->life_lock);
+    }
     disk_free(old);
     machine_request(machine, REQUEST_MEDIA);
     return true;
@@ -142,9 +158,11 @@ bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_st
 
     g_return_val_if_fail(drive < MACHINE_MAX_DRIVES, false);
     g_rec_mutex_lock(&p->life_lock);
-    bool has_medium = p->drive[drive].disk != NULL;
-    if (has_medium)
+    bool exists = p->drive[drive].disk || p->drive[drive].is_cdrom;
+    *out_stats = (DiskStats){ 0 };
+    if (p->drive[drive].disk)
         disk_get_stats(p->drive[drive].disk, out_stats);
+    add_stats(out_stats, &p->drive[drive].gone);
     g_rec_mutex_unlock(&p->life_lock);
-    return has_medium;
+    return exists;
 }

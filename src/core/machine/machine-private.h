@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     Disk *disk; /* owned; NULL: no disc */
     char *path; /* owned */
+    DiskStats gone; /* of the discs that were in it before */
     bool is_cdrom, read_only;
 } MachineDriveSlot;
 

@@ -181,12 +181,11 @@ void machine_reset(Machine *machine)
     if (changes) {
         bring_to_rest(machine);
         reset_at_rest(machine);
+        notify(machine, MACHINE_EVENT_RESET); /* before the guest says anything new */
         if (state == MACHINE_RUNNING)
             let_run(machine);
     }
     g_rec_mutex_unlock(&machine->priv->life_lock);
-    if (changes)
-        notify(machine, MACHINE_EVENT_RESET);
 }
 
 /* A machine that is off keeps no memory of what it was. */

@@ -120,7 +120,8 @@ bool machine_set_media(Machine *machine, unsigned drive, const char *path, GErro
 /* Path of the disc or disk that the guest can reach, or NULL: none, or the guest has opened the
  * tray. MACHINE_EVENT_MEDIA says when that has changed. */
 char *machine_dup_media(Machine *machine, unsigned drive);
-/* What the guest read and wrote since power-on, or since the disc went in. False: no medium. */
+/* What the guest read and wrote since power-on, of discs that are out again too. False: no such
+ * drive. */
 bool machine_get_drive_stats(Machine *machine, unsigned drive, DiskStats *out_stats);
 
 /* What the guest wrote to the debug exit port; -1: nothing so far. */
