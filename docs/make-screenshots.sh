@@ -35,13 +35,13 @@ HOME=${SUDO_HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)} tests/guest/make-me
 # The window, when it has settled.
 photograph() {
     sleep 2
-    import -window "$(xdotool search --onlyvisible --name '^Vitrine$' | tail -1)" "docs/images/$1.png"
+    import -window "$(xdotool search --onlyvisible --name '^(Vitrine|Demo|Rescue)$' | tail -1)" "docs/images/$1.png"
     echo "docs/images/$1.png"
 }
 
 app() {
     dbus-run-session -- "$build/src/ui/vitrine" "$@" >/dev/null 2>&1 & pids+=($!)
-    timeout 30 xdotool search --sync --onlyvisible --name '^Vitrine$' >/dev/null
+    timeout 30 xdotool search --sync --onlyvisible --name '^(Vitrine|Demo|Rescue)$' >/dev/null
 }
 
 "$ctl" wait Demo --for 'text:demo:.*#' --timeout 120

@@ -401,10 +401,21 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
 }
 
+/* From a number, too, which is taken over first. */
+static void page_start_on_enter(VitrineCreatePage *self)
+{
+    GtkSpinButton *numbers[] = { self->memory, self->cpus, self->disk };
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
+        gtk_text_set_activates_default(
+            GTK_TEXT(gtk_editable_get_delegate(GTK_EDITABLE(numbers[i]))), TRUE);
+    gtk_window_set_default_widget(GTK_WINDOW(self), self->start);
+}
+
 static void vitrine_create_page_init(VitrineCreatePage *self)
 {
     self->cancellable = g_cancellable_new();
     gtk_widget_init_template(GTK_WIDGET(self));
+    page_start_on_enter(self);
     uint64_t host = host_memory_bytes();
     gtk_spin_button_set_range(self->memory, 16, host ? (double)(host / MIB) : 1 << 20);
     gtk_spin_button_set_range(self->cpus, 1, DEFINITION_MAX_CPUS);
@@ -429,8 +440,7 @@ GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source, const 
         page_set_name(self, _("New machine"));
         page_look_at_host(self);
     }
-    gtk_window_set_default_widget(GTK_WINDOW(self), self->start);
-    gtk_widget_grab_focus(self->start);
+    gtk_widget_grab_focus(GTK_WIDGET(self->name));
     return GTK_WIDGET(self);
 }
 

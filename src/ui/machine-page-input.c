@@ -54,7 +54,7 @@ static gboolean on_refusal_timer(gpointer opaque)
 
 const char *vitrine_machine_page_get_hint(VitrineMachinePage *self)
 {
-    return self->hint;
+    return self->hint_timer ? NULL : self->hint; /* said over the screen: once is enough */
 }
 
 /* The words over the screen ---------------------------------------------------------------------
@@ -65,6 +65,7 @@ static gboolean on_hint_timer(gpointer opaque)
     VitrineMachinePage *self = opaque;
     self->hint_timer = 0;
     gtk_revealer_set_reveal_child(self->hint_revealer, FALSE);
+    g_object_notify(G_OBJECT(self), "hint");
     return G_SOURCE_REMOVE;
 }
 
@@ -74,19 +75,46 @@ static void page_flash_hint(VitrineMachinePage *self)
     gtk_label_set_text(self->hint_label, self->hint);
     gtk_revealer_set_reveal_child(self->hint_revealer, TRUE);
     self->hint_timer = g_timeout_add_seconds(HINT_SECONDS, on_hint_timer, self);
+    g_object_notify(G_OBJECT(self), "hint");
 }
 
 static void page_hide_flash(VitrineMachinePage *self)
 {
+    if (!self->hint_timer)
+        return;
     g_clear_handle_id(&self->hint_timer, g_source_remove);
     gtk_revealer_set_reveal_child(self->hint_revealer, FALSE);
+    g_object_notify(G_OBJECT(self), "hint");
 }
 
 /* Following the screen --------------------------------------------------------------------------
  */
 
+static bool page_is_paused(VitrineMachinePage *self)
+{
+    ClientState state = self->machine ? vitrine_machine_get_state(self->machine) : CLIENT_OFF;
+    return state == CLIENT_PAUSED || state == CLIENT_PAUSED_PROBLEM;
+}
+
+/* What stands still has no use for keys: it gets them back when it goes on. */
+static void on_paused_or_resumed(VitrineScreen *screen, GParamSpec *spec, VitrineMachine *machine)
+{
+    VitrineMachinePage *self = VITRINE_MACHINE_PAGE(
+        gtk_widget_get_ancestor(GTK_WIDGET(screen), VITRINE_TYPE_MACHINE_PAGE));
+    if (!self)
+        return;
+    if (page_is_paused(self))
+        vitrine_screen_release(screen);
+    else if (gtk_widget_has_focus(GTK_WIDGET(screen)))
+        vitrine_screen_grab(screen);
+}
+
 static void on_grabbed(VitrineMachinePage *self)
 {
+    if (vitrine_screen_get_grabbed(self->screen) && page_is_paused(self)) {
+        vitrine_screen_release(self->screen);
+        return;
+    }
     g_clear_handle_id(&self->refusal_timer, g_source_remove);
     if (vitrine_screen_get_grabbed(self->screen))
         self->refusal_timer = g_timeout_add(REFUSAL_AFTER_MS, on_refusal_timer, self);
@@ -110,6 +138,8 @@ static void on_pointer_grabbed(VitrineMachinePage *self)
 
 void page_follow_input(VitrineMachinePage *self)
 {
+    g_signal_connect_object(self->machine, "notify::state", G_CALLBACK(on_paused_or_resumed),
+                            self->screen, G_CONNECT_SWAPPED);
     g_object_set(self->screen, "release-chord", self->release_chord, NULL);
     if (self->host_chords)
         g_object_set(self->screen, "host-chords", self->host_chords, NULL);

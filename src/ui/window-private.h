@@ -30,6 +30,7 @@ struct _VitrineWindow {
     char *last_bundle;       /* owned, or NULL: of the machine that was left, for going forward */
     char *pending_bundle;    /* owned: to be shown when the library has it */
     bool pending_start;
+    AdwToast *fullscreen_toast; /* borrowed, or NULL: not shown */
     GPtrArray *machine_signals; /* machines whose "failed" is connected */
 };
 

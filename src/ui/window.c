@@ -83,7 +83,8 @@ void window_update_header(VitrineWindow *self, VitrineMachine *machine)
         g_object_get(machine, "state-text", &text, NULL);
     adw_window_title_set_title(self->machine_title,
                                machine ? vitrine_machine_get_name(machine) : "");
-    adw_window_title_set_subtitle(self->machine_title, hint ? hint : text);
+    adw_window_title_set_subtitle(self->machine_title, hint && !paused ? hint : text);
+    gtk_window_set_title(GTK_WINDOW(self), machine ? vitrine_machine_get_name(machine) : "Vitrine");
     g_autofree char *cpu = NULL, *reason = NULL;
     if (machine)
         g_object_get(machine, "cpu-text", &cpu, "cpu-reason", &reason, NULL);
@@ -191,6 +192,25 @@ static void on_activated(VitrineLibraryPage *page, VitrineMachine *machine, Vitr
 /* The window itself -----------------------------------------------------------------------------
  */
 
+static void on_fullscreen_toast_gone(AdwToast *toast, VitrineWindow *self)
+{
+    self->fullscreen_toast = NULL;
+}
+
+/* How to get out, for as long as one is in. */
+static void window_explain_fullscreen(VitrineWindow *self, bool full)
+{
+    if (self->fullscreen_toast)
+        adw_toast_dismiss(self->fullscreen_toast);
+    if (!full)
+        return;
+    self->fullscreen_toast = adw_toast_new(_("Left Ctrl + left Alt releases keyboard and pointer; "
+                                             "the controls are at the top edge"));
+    g_signal_connect_object(self->fullscreen_toast, "dismissed",
+                            G_CALLBACK(on_fullscreen_toast_gone), self, 0);
+    adw_toast_overlay_add_toast(self->toasts, self->fullscreen_toast);
+}
+
 static void on_fullscreened(VitrineWindow *self)
 {
     bool full = gtk_window_is_fullscreen(GTK_WINDOW(self));
@@ -201,9 +221,7 @@ static void on_fullscreened(VitrineWindow *self)
                              full ? "view-restore-symbolic" : "view-fullscreen-symbolic");
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->fullscreen_button),
                                 full ? _("Leave full screen") : _("Full screen"));
-    if (full)
-        window_toast(self, _("Left Ctrl + left Alt releases keyboard and pointer; "
-                             "the controls are at the top edge"));
+    window_explain_fullscreen(self, full);
     vitrine_machine_page_focus_screen(self->page);
 }
 

@@ -111,7 +111,7 @@ class Library(unittest.TestCase):
 
     def start_app(self, *args):
         self.app = DESKTOP.spawn([VITRINE, *args])
-        DESKTOP.window("^Vitrine$")
+        DESKTOP.app_window()
 
     def tree(self):
         top = Atspi.get_desktop(0)
@@ -235,6 +235,16 @@ class Library(unittest.TestCase):
         with open(self.root + "/TESTOS.vitrine/machine.conf") as conf:
             self.assertIn(iso, conf.read())
 
+    def test_enter_on_the_create_page_creates_and_starts(self):
+        iso = DESKTOP.folder + "/test-os.iso"
+        make_iso(iso)
+        self.start_app(iso)
+        start = self.find(BUTTON, "Create and Start")
+        wait_for("it to be possible", lambda: start.get_state_set().contains(Atspi.StateType.SENSITIVE))
+        DESKTOP.xdo("windowfocus", DESKTOP.window("^New machine$")[0], "key", "Return")
+        wait_for("it to run", lambda: [m["state"] for m in self.machines()] == ["running"])
+        DESKTOP.window("^TESTOS$")
+
     def test_a_disc_that_is_dropped_becomes_a_machine_that_runs(self):
         iso = DESKTOP.folder + "/test-os.iso"
         make_iso(iso)
@@ -251,8 +261,8 @@ class Library(unittest.TestCase):
     def drag_from(self, *paths):
         """A file manager beside the app, with the button down on what it offers."""
         source = DESKTOP.spawn([DRAG_SOURCE, *paths])
-        for name, x, y in (("^drag source$", 20, 20), ("^Vitrine$", 400, 100)):
-            DESKTOP.xdo("windowmove", DESKTOP.window(name)[0], x, y)
+        for window, x, y in ((DESKTOP.window("^drag source$"), 20, 20), (DESKTOP.app_window(), 400, 100)):
+            DESKTOP.xdo("windowmove", window[0], x, y)
         time.sleep(0.5)
         _, x, y, width, height = DESKTOP.window("^drag source$")
         self.drag_at = x + width // 2, y + height // 2
@@ -261,7 +271,7 @@ class Library(unittest.TestCase):
 
     def drag_over(self, right, down):
         """To a place in the app's window, as parts of its size."""
-        _, x, y, width, height = DESKTOP.window("^Vitrine$")
+        _, x, y, width, height = DESKTOP.app_window()
         (x0, y0), (x1, y1) = self.drag_at, (x + int(width * right), y + int(height * down))
         for step in range(1, 13):
             DESKTOP.xdo("mousemove", x0 + (x1 - x0) * step // 12, y0 + (y1 - y0) * step // 12, "sleep", 0.06)

@@ -19,10 +19,10 @@ HEADER_PAUSE, HEADER_MENU, HEADER_ROW = 262, 142, 28
 class App(MachineTest):
     def start_app(self, *args):
         self.app = self.desktop.spawn([VITRINE, *args])
-        window = self.desktop.window("^Vitrine$")
+        window = self.desktop.app_window()
         self.desktop.xdo("windowmove", window[0], 400, 100)
         time.sleep(0.5)
-        self.where = self.desktop.window("^Vitrine$")
+        self.where = self.desktop.app_window()
 
     def drop(self, path):
         """Drags @path from a file manager's window onto the app's; returns the file manager."""
@@ -60,7 +60,7 @@ class App(MachineTest):
         self.step("and on the screen, pixel by pixel")
         self.desktop.xdo("windowsize", self.where[0], 1500, 900, "windowmove", self.where[0], 100, 50)
         self.assert_screen_is_shown(2)
-        self.where = self.desktop.window("^Vitrine$")
+        self.where = self.desktop.app_window()
         self.step("in a larger window, each as four")
 
         self.desktop.xdo("type", "--delay", "30", "echo A$((6*7))b")

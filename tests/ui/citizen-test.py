@@ -90,7 +90,7 @@ class Citizen(MachineTest):
         self.assertIn("'name': <'Büro'>", metas)
         self.assertNotIn("nowhere", metas)
         self.search("ActivateResult", bundle, "['b']", "0")
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         self.assert_no_complaints()
 
     def test_a_machine_that_pauses_by_itself_is_told_with_its_reason(self):
@@ -109,7 +109,7 @@ class Citizen(MachineTest):
     def test_a_shutdown_waits_until_guests_are_off(self):
         self.start_services()
         self.app = self.desktop.spawn([VITRINE])
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         self.ctl("start", "--headless", "Büro")
         self.assertIn("shutdown:sleep delay", self.hears("inhibit"))
         self.tell("shutdown 1")
@@ -123,7 +123,7 @@ class Citizen(MachineTest):
         self.ctl("type", "Büro", "deaf\\n")
         self.desktop.env.update(GTK_A11Y="atspi")
         self.app = self.desktop.spawn([VITRINE])
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         self.hears("inhibit")
         self.tell("shutdown 1")
         begin = time.monotonic()
@@ -149,14 +149,14 @@ class Citizen(MachineTest):
     def test_nothing_is_asked_of_logind_while_no_machine_runs(self):
         self.start_services()
         self.app = self.desktop.spawn([VITRINE])
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         time.sleep(3)
         self.assertTrue(self.said.empty(), "no machine runs")
 
     def close_window_with(self, **environment):
         self.desktop.env.update(environment)
         self.app = self.desktop.spawn([VITRINE])
-        window = self.desktop.window("^Vitrine$")
+        window = self.desktop.app_window()
         time.sleep(2.5)  # until the machine is connected
         self.desktop.xdo("windowfocus", window[0], "key", "ctrl+w")
 
@@ -180,7 +180,7 @@ class Citizen(MachineTest):
     def test_the_app_speaks_the_users_language(self):
         self.desktop.env.update(GTK_A11Y="atspi", LANGUAGE="de")
         self.app = self.desktop.spawn([VITRINE])
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         self.accessible("has", "push button", "Neue Maschine")
         self.assertIn("Es gibt keine Maschine", subprocess.run(
             [Programs.vitrinectl, "info", "x"], env=self.desktop.env, capture_output=True, text=True).stderr)
@@ -196,7 +196,7 @@ class Citizen(MachineTest):
     def open_settings(self):
         self.desktop.env.update(GTK_A11Y="atspi")
         self.app = self.desktop.spawn([VITRINE, self.bundle()])
-        self.desktop.window("^Vitrine$")
+        self.desktop.app_window()
         self.accessible("press", "push button", "Machine menu", "press", "menu item", "Settings")
         self.desktop.window("Büro")
 
@@ -242,7 +242,7 @@ class Citizen(MachineTest):
         del self.desktop.env["GSETTINGS_BACKEND"]
         self.desktop.env["GIO_MODULE_DIR"] = self.desktop.folder  # no dconf here: GLib keeps a file
         self.app = self.desktop.spawn([VITRINE])
-        window = self.desktop.window("^Vitrine$")
+        window = self.desktop.app_window()
         self.desktop.xdo("windowfocus", window[0], "key", "ctrl+comma")
         self.accessible("press", "check box", "Live thumbnails", "choose", "page tab", "Keyboard", "press", "push button",
                         "Remove Ctrl+Alt+Down")

@@ -4,6 +4,7 @@
 moves, pictures of it, and machines."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -133,6 +134,12 @@ class Desktop:
                     return int(number), int(g["X"]), int(g["Y"]), int(g["WIDTH"]), int(g["HEIGHT"])
             return None
         return wait_for("the window “%s”" % name, find, seconds)
+
+    def app_window(self):
+        """The app's, whose title is the machine's name while it shows one."""
+        folder = self.env["XDG_DATA_HOME"] + "/vitrine/machines"
+        names = [re.escape(os.path.splitext(name)[0]) for name in os.listdir(folder)] if os.path.isdir(folder) else []
+        return self.window("^(%s)$" % "|".join(["Vitrine", *names]))
 
     def picture(self, window=None):
         return Picture(["env", "DISPLAY=" + self.env["DISPLAY"], "import", "-window",

@@ -27,7 +27,7 @@ class Hostile(MachineTest):
         self.desktop.env.update(VITRINE_ENGINE=ENGINE, VITRINE_HOSTILE=kind)
         self.ctl("start", kind, "--headless")
         app = self.desktop.spawn([VITRINE, bundle])
-        window = self.desktop.window("^Vitrine$")
+        window = self.desktop.app_window()
         time.sleep(2.5)
         for _ in range(3):
             self.answers()

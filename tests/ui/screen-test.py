@@ -43,10 +43,10 @@ class Screen(MachineTest):
     def start_app(self, **environment):
         self.desktop.env.update(environment)
         self.app = self.desktop.spawn([VITRINE, self.machines()[0]["bundle"]])
-        window = self.desktop.window("^Vitrine$")
+        window = self.desktop.app_window()
         self.desktop.xdo("windowmove", window[0], 100, 60)
         time.sleep(1)
-        self.where = self.desktop.window("^Vitrine$")
+        self.where = self.desktop.app_window()
 
     def text(self):
         return self.ctl("text", self.name)
@@ -86,10 +86,10 @@ class Screen(MachineTest):
         self.step("a menu that closes gives the keyboard back")
 
         self.desktop.xdo("key", "ctrl+alt+Return")
-        wait_for("full screen", lambda: self.desktop.window("^Vitrine$")[3] == 1700)
+        wait_for("full screen", lambda: self.desktop.app_window()[3] == 1700)
         self.assert_typed("echo C$((3*3))d", "C9d")
         self.desktop.xdo("key", "ctrl+alt+Return")
-        wait_for("the window", lambda: self.desktop.window("^Vitrine$")[3] < 1700)
+        wait_for("the window", lambda: self.desktop.app_window()[3] < 1700)
         self.step("full screen and back while the guest has the keyboard")
 
         self.desktop.xdo("keydown", "shift")
