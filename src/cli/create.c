@@ -61,12 +61,45 @@ static bool fill_options(const CreateArguments *a, ClientCreateOptions *options,
                       error);
 }
 
+/* In one vendor's folder of the osinfo-db (its README: os/VENDOR/ID.xml, each with its short-ids).
+ */
+static bool vendor_knows(const char *folder, const char *element)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autofree char *text = NULL;
+        if (g_file_get_contents(path, &text, NULL, NULL) && strstr(text, element))
+            return true;
+    }
+    return false;
+}
+
+/* An id that the database does not have is worth a word. Without a database nobody knows. */
+static void warn_of_unknown_os(const char *id)
+{
+    static const char root[] = "/usr/share/osinfo/os";
+    g_autoptr(GDir) dir = g_dir_open(root, 0, NULL);
+    g_autofree char *element = g_strdup_printf("<short-id>%s</short-id>", id);
+    const char *vendor;
+    while (dir && (vendor = g_dir_read_name(dir))) {
+        g_autofree char *folder = g_build_filename(root, vendor, NULL);
+        if (vendor_knows(folder, element))
+            return;
+    }
+    if (dir)
+        fprintf(stderr, "vitrinectl: %s\n", _("warning: the system given by --os is not known"));
+}
+
 static bool create(const ClientCreateOptions *options, bool start, GError **error)
 {
     g_autofree char *warning = NULL;
     g_autofree char *bundle = client_create(options, &warning, error);
     if (!bundle)
         return false;
+    if (options->os)
+        warn_of_unknown_os(options->os);
     if (warning)
         fprintf(stderr, "vitrinectl: warning: %s\n", warning);
     g_autoptr(ClientMachine) machine = client_open_machine(bundle);

@@ -37,6 +37,22 @@ static void print_json(const ClientMachine *machine, char **values, VitrineDBusM
     json_end(&json);
 }
 
+static void print_keys(char **values, bool as_json)
+{
+    if (!as_json) {
+        for (unsigned i = 0; values[i]; i += 2)
+            puts(values[i]);
+        return;
+    }
+    Json json;
+    json_begin(&json);
+    json_open_array(&json, NULL);
+    for (unsigned i = 0; values[i]; i += 2)
+        json_string(&json, NULL, values[i]);
+    json_close_array(&json);
+    json_end(&json);
+}
+
 bool verb_info(int argc, char **argv, GError **error)
 {
     gboolean as_json = FALSE, as_keys = FALSE;
@@ -49,10 +65,10 @@ bool verb_info(int argc, char **argv, GError **error)
     if (!machine)
         return false;
     g_auto(GStrv) values = definition_dup_values(machine->definition);
-    for (unsigned i = 0; as_keys && values[i]; i += 2)
-        puts(values[i]);
-    if (as_keys)
+    if (as_keys) {
+        print_keys(values, as_json);
         return true;
+    }
     g_autoptr(VitrineDBusMachine1) live = live_proxy(machine);
     if (as_json) {
         print_json(machine, values, live);

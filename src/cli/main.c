@@ -10,7 +10,7 @@
 static const Verb verbs[] = {
     { "create",
       "[ISO|DISK] [--name N] [--memory 2G] [--cpus 2] [--disk 20G|none] [--os ID]\n"
-      "         [--firmware bios|uefi] [--cpu auto|kvm|software] [--start]",
+      "             [--firmware bios|uefi] [--cpu auto|kvm|software] [--start]",
       N_("make a machine, and print its name"), verb_create },
     { "list", "[--names] [--json]", N_("the machines and what they do"), verb_list },
     { "info", "MACHINE [--keys] [--json]", N_("everything about one"), verb_info },

@@ -121,13 +121,26 @@ static char *check_iso(const char *path, GError **error)
 
 /* --- the verb --------------------------------------------------------------------------------- */
 
-/* @paths is empty to eject. One file is an ISO unless @as_files; all else becomes files on a disc.
- */
+/* Neither an image by its content nor by its name: one file to be read, not a disc. */
+static bool is_plain_file(const char *path)
+{
+    static const char *const images[] = { ".iso", ".img", ".raw",  ".qcow2", ".vmdk", ".vdi",
+                                          ".vhd", ".udf", ".vhdx", ".dmg",   ".bin" };
+    g_autofree char *name = g_ascii_strdown(path, -1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(images); i++)
+        if (g_str_has_suffix(name, images[i]))
+            return false;
+    g_autoptr(Medium) medium = medium_identify(path, NULL);
+    return !medium && g_file_test(path, G_FILE_TEST_IS_REGULAR);
+}
+
+/* @paths is empty to eject. One image is a disc unless @as_files; all else becomes files on one. */
 static bool change_media(const char *spec, int asked_drive, GPtrArray *paths, bool as_files,
                          GError **error)
 {
     g_autoptr(ClientMachine) machine = verb_find(spec, error);
-    if (paths->len > 1 || (paths->len == 1 && g_file_test(paths->pdata[0], G_FILE_TEST_IS_DIR)))
+    if (paths->len > 1 || (paths->len == 1 && (g_file_test(paths->pdata[0], G_FILE_TEST_IS_DIR) ||
+                                               is_plain_file(paths->pdata[0]))))
         as_files = true;
     int drive = machine ? find_drive(machine, asked_drive, as_files, paths->len == 0, error) : -1;
     if (drive < 0)

@@ -23,6 +23,13 @@ bool verb_screenshot(int argc, char **argv, GError **error)
 {
     if (!verb_parse(&argc, &argv, NULL, 2, 2, error))
         return false;
+    g_autofree char *name = g_ascii_strdown(argv[2], -1);
+    static const char *const others[] = {
+        ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".svg"
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
+        if (g_str_has_suffix(name, others[i]))
+            return usage_error(error, _("The picture is a PNG; “%s” should end in .png"), argv[2]);
     g_autoptr(VitrineDBusMachine1) machine = verb_connect(argv[1], NULL, error);
     g_autoptr(GVariant) handle = NULL;
     g_autoptr(GUnixFDList) fds = NULL;

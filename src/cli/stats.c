@@ -2,6 +2,62 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
+#include <string.h>
+
+/* Figures a person takes in: bytes in units, seconds and rates rounded. */
+static char *dup_figure(const char *name, GVariant *value)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_DOUBLE))
+        return g_str_has_suffix(name, "-seconds")
+                   ? g_strdup_printf("%.1f", g_variant_get_double(value))
+                   : g_strdup_printf("%.0f", g_variant_get_double(value));
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64))
+        return g_str_has_prefix(name, "memory")
+                   ? g_format_size_full(g_variant_get_uint64(value), G_FORMAT_SIZE_IEC_UNITS)
+                   : g_strdup_printf("%" G_GUINT64_FORMAT, g_variant_get_uint64(value));
+    return g_variant_print(value, FALSE);
+}
+
+static void print_drives(GVariant *drives)
+{
+    GVariantIter iter;
+    GVariant *drive;
+    g_variant_iter_init(&iter, drives);
+    while ((drive = g_variant_iter_next_value(&iter))) {
+        unsigned number = 0;
+        guint64 read = 0, written = 0, reads = 0, writes = 0;
+        g_variant_lookup(drive, "drive", "u", &number);
+        g_variant_lookup(drive, "read-bytes", "t", &read);
+        g_variant_lookup(drive, "written-bytes", "t", &written);
+        g_variant_lookup(drive, "reads", "t", &reads);
+        g_variant_lookup(drive, "writes", "t", &writes);
+        g_autofree char *label = g_strdup_printf("drive-%u", number);
+        g_autofree char *in = g_format_size_full(read, G_FORMAT_SIZE_IEC_UNITS);
+        g_autofree char *out = g_format_size_full(written, G_FORMAT_SIZE_IEC_UNITS);
+        printf("%-24s ", label);
+        printf(_("%s read (%llu times), %s written (%llu times)"), in, (unsigned long long)reads,
+               out, (unsigned long long)writes);
+        putchar('\n');
+        g_variant_unref(drive);
+    }
+}
+
+static void print_text(GVariant *stats)
+{
+    GVariantIter iter;
+    char *name;
+    GVariant *value;
+    g_variant_iter_init(&iter, stats);
+    while (g_variant_iter_loop(&iter, "{sv}", &name, &value)) {
+        if (strcmp(name, "drives") == 0) {
+            print_drives(value);
+            continue;
+        }
+        g_autofree char *text = dup_figure(name, value);
+        printf("%-24s %s\n", name, text);
+    }
+}
 
 bool verb_stats(int argc, char **argv, GError **error)
 {
@@ -22,13 +78,6 @@ bool verb_stats(int argc, char **argv, GError **error)
         json_end(&json);
         return true;
     }
-    GVariantIter iter;
-    char *name;
-    GVariant *value;
-    g_variant_iter_init(&iter, stats);
-    while (g_variant_iter_loop(&iter, "{sv}", &name, &value)) {
-        g_autofree char *text = g_variant_print(value, FALSE);
-        printf("%-24s %s\n", name, text);
-    }
+    print_text(stats);
     return true;
 }

@@ -35,6 +35,12 @@ static gboolean on_timeout(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+/* Which form "%g seconds" takes: a part of one is many. */
+static unsigned long plural(double seconds)
+{
+    return seconds == 1 ? 1 : 2;
+}
+
 static bool wait_for_state(ClientMachine *machine, const char *name, double timeout, GError **error)
 {
     StateWait wait = { .bundle = machine->bundle, .wanted = client_state_parse(name) };
@@ -55,7 +61,9 @@ static bool wait_for_state(ClientMachine *machine, const char *name, double time
     if (wait.reached)
         return true;
     g_autoptr(ClientMachine) now = client_open_machine(machine->bundle);
-    g_set_error(error, APP_ERROR, APP_ERROR_TIMED_OUT, _("“%s” is %s after %g seconds, not %s"),
+    g_set_error(error, APP_ERROR, APP_ERROR_TIMED_OUT,
+                ngettext("“%s” is %s after %g second, not %s",
+                         "“%s” is %s after %g seconds, not %s", plural(timeout)),
                 client_machine_name(machine), client_state_name(now->state), timeout, name);
     return false;
 }
@@ -80,6 +88,13 @@ static bool wait_for_text(const char *spec, const char *regex, double timeout, b
     if (!vitrine_dbus_machine1_call_wait_for_text_sync(machine, regex, timeout * 1000, &source,
                                                        &match, NULL, error)) {
         verb_done(false, error);
+        if (error && g_error_matches(*error, APP_ERROR, APP_ERROR_TIMED_OUT)) {
+            g_autofree char *late =
+                g_strdup_printf(ngettext("Timed out after %g second", "Timed out after %g seconds",
+                                         plural(timeout)),
+                                timeout);
+            g_prefix_error(error, "%s: ", late);
+        }
         if (error && (*error)->domain != APP_ERROR)
             g_prefix_error(error, "The machine ended while waiting: ");
         return false;

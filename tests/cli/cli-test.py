@@ -181,6 +181,7 @@ class Command(unittest.TestCase):
         for option in (["--firmware", "uefi"], ["--cpu", "kvm"]):
             self.assertIn(option[1], self.check(FAILED, "create", "--disk", "none", *option).stderr)
         self.check(USAGE, "create", "--name", "")
+        self.assertRegex(self.check(FAILED, "create", "--disk", "99999T").stderr, r"\d\sPiB cannot")
         self.assertEqual(self.check(DONE, "list", "--json").stdout, "[]\n")
 
     def test_the_list_is_sorted_by_name(self):
@@ -255,6 +256,7 @@ class Command(unittest.TestCase):
         self.assertIn("running after 0.2", result.stderr)
         result = self.check(FAILED, "wait", "Box", "--for", "text:never", "--timeout", "0.2")
         self.assertIn("never", result.stderr)
+        self.assertIn("Timed out after 0.2 seconds: ", result.stderr)
         self.check(USAGE, "wait", "Box", "--for", "text:(", "--timeout", "1")
         self.check(USAGE, "wait", "Box", "--for", "happy")
 
@@ -296,6 +298,7 @@ class Command(unittest.TestCase):
         self.check(DONE, "type", "Box", r"graphics\n")
         self.assertIn("graphics mode", self.check(FAILED, "text", "Box").stderr)
         png = self.folder + "/s.png"
+        self.assertIn("PNG", self.check(USAGE, "screenshot", "Box", self.folder + "/s.jpg").stderr)
         self.check(DONE, "screenshot", "Box", png)
         with open(png, "rb") as file:
             data = file.read()
@@ -348,8 +351,10 @@ class Command(unittest.TestCase):
             self.assertFalse(os.path.exists(disc))
         self.check(DONE, "media", "Box", "insert", note, self.iso)
         self.check(DONE, "media", "Box", "insert", "--files", note)
-        # One file is taken for an ISO unless it is said otherwise.
-        self.check(FAILED, "media", "Box", "insert", note)
+        # One file is taken for an ISO only where it is one, or is called so.
+        self.check(DONE, "media", "Box", "insert", note)
+        shutil.copy(note, self.folder + "/note.iso")
+        self.check(FAILED, "media", "Box", "insert", self.folder + "/note.iso")
         self.assertTrue(os.path.exists(disc))
         # A second, empty drive spares the disc in the first.
         self.check(DONE, "media", "Box", "insert", self.iso)
@@ -372,6 +377,13 @@ class Command(unittest.TestCase):
         stats = json.loads(self.check(DONE, "stats", "Box", "--json").stdout)
         self.assertGreater(stats["uptime-seconds"], 0)
         self.assertEqual(stats["instructions"], 2000)
+        words = self.check(DONE, "stats", "Box").stdout
+        self.assertRegex(words, r"(?m)^uptime-seconds +\d+\.\d$")
+        self.assertRegex(words, r"(?m)^memory-resident +\S+\s[KMG]iB$")
+        self.assertRegex(words, r"(?m)^drive-0 +\S+\sKiB read \(2 times\)")
+        keys = json.loads(self.check(DONE, "info", "Box", "--keys", "--json").stdout)
+        self.assertIn("memory", keys)
+        self.assertIn("“--”", self.check(USAGE, "info", "-lead").stderr)
 
     # Clone, rename
 

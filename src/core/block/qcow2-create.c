@@ -100,8 +100,9 @@ bool disk_create_qcow2(const char *path, uint64_t size_bytes, const char *backin
     uint64_t l1_size = (size_bytes + span - 1) / span;
     uint64_t l1_clusters = MAX(1, (l1_size * 8 + CREATE_CLUSTER - 1) / CREATE_CLUSTER);
     if (!size_bytes || l1_size > QCOW2_MAX_L1_BYTES / 8) {
+        g_autofree char *size = g_format_size_full(size_bytes, G_FORMAT_SIZE_IEC_UNITS);
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "“%s”: a disk of %" G_GUINT64_FORMAT " bytes cannot be made", path, size_bytes);
+                    "“%s”: a disk of %s cannot be made", path, size);
         return false;
     }
     g_autofree uint8_t *header = g_malloc0(CREATE_CLUSTER);
