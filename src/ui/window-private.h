@@ -24,7 +24,9 @@ struct _VitrineWindow {
     VitrineMachine *drop_machine; /* owned, or NULL: the running one under a drag */
     unsigned drop_generation;     /* of what the highlight says */
     AdwWindowTitle *machine_title;
-    GtkButton *pause_button, *fullscreen_button, *cpu_badge;
+    GtkButton *pause_button, *fullscreen_button, *cpu_badge, *power_button;
+    guint fold_idle; /* the header is to be folded or unfolded */
+    bool narrow;
     VitrineMachinePage *page;
     VitrineLibrary *library; /* owned */
     char *last_bundle;       /* owned, or NULL: of the machine that was left, for going forward */

@@ -4,6 +4,8 @@
 #include "ui/window-private.h"
 #include <glib/gi18n.h>
 
+#define ROOM_FOR_BUTTONS 640 /* of a header, with the words of the longest language */
+
 G_DEFINE_FINAL_TYPE(VitrineWindow, vitrine_window, ADW_TYPE_APPLICATION_WINDOW)
 
 /* What is said ----------------------------------------------------------------------------------
@@ -88,7 +90,7 @@ void window_update_header(VitrineWindow *self, VitrineMachine *machine)
     g_autofree char *cpu = NULL, *reason = NULL;
     if (machine)
         g_object_get(machine, "cpu-text", &cpu, "cpu-reason", &reason, NULL);
-    gtk_widget_set_visible(GTK_WIDGET(self->cpu_badge), cpu && *cpu);
+    gtk_widget_set_visible(GTK_WIDGET(self->cpu_badge), cpu && *cpu && !self->narrow);
     gtk_button_set_label(self->cpu_badge, cpu ? cpu : "");
     gtk_widget_set_tooltip_text(GTK_WIDGET(self->cpu_badge), reason);
 }
@@ -240,9 +242,34 @@ static void on_machine_box_motion(GtkEventControllerMotion *controller, double x
         adw_flap_set_reveal_flap(self->machine_flap, FALSE);
 }
 
+static gboolean on_fold_idle(gpointer opaque)
+{
+    VitrineWindow *self = opaque;
+    self->fold_idle = 0;
+    gtk_widget_set_visible(GTK_WIDGET(self->power_button), !self->narrow);
+    gtk_widget_set_visible(GTK_WIDGET(self->pause_button), !self->narrow);
+    window_update_actions(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* Where there is little room, what the menu has, too, leaves the header. Not at once: this is no
+ * time for a change of sizes. */
+static void vitrine_window_size_allocate(GtkWidget *widget, int width, int height, int baseline)
+{
+    VitrineWindow *self = VITRINE_WINDOW(widget);
+    GTK_WIDGET_CLASS(vitrine_window_parent_class)->size_allocate(widget, width, height, baseline);
+    bool narrow = width < ROOM_FOR_BUTTONS;
+    if (narrow == self->narrow)
+        return;
+    self->narrow = narrow;
+    if (!self->fold_idle)
+        self->fold_idle = g_idle_add(on_fold_idle, self);
+}
+
 static void vitrine_window_dispose(GObject *object)
 {
     VitrineWindow *self = VITRINE_WINDOW(object);
+    g_clear_handle_id(&self->fold_idle, g_source_remove);
     if (self->library)
         g_signal_handlers_disconnect_by_data(self->library, self);
     if (self->page && window_machine(self))
@@ -259,6 +286,7 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     G_OBJECT_CLASS(klass)->dispose = vitrine_window_dispose;
+    widget_class->size_allocate = vitrine_window_size_allocate;
     g_type_ensure(VITRINE_TYPE_LIBRARY_PAGE);
     g_type_ensure(VITRINE_TYPE_MACHINE_PAGE);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/vitrine/Vitrine/window.ui");
@@ -275,6 +303,7 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
     CHILD(machine_title);
     CHILD(pause_button);
     CHILD(cpu_badge);
+    CHILD(power_button);
     CHILD(page);
 #undef CHILD
     gtk_widget_class_bind_template_callback(widget_class, on_cpu_badge);
