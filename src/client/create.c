@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "client/disks.h"
+#include "client/files.h"
 #include "client/settings.h"
 #include "model/defaults.h"
 #include "model/medium.h"
@@ -105,6 +106,11 @@ char *client_create(const ClientCreateOptions *options, char **out_warning, GErr
     g_autofree char *name =
         options->name ? g_strdup(options->name) : bundle_dup_free_name(root, guess);
 
+    if (client_name_is_taken(root, NULL, name)) {
+        g_set_error(error, APP_ERROR, APP_ERROR_IN_USE,
+                    _("There is a machine “%s” already (%s); choose another name"), name, root);
+        return NULL;
+    }
     g_autoptr(Definition) definition = definition_new(name);
     fill_definition(definition, options, medium, with_disk);
     g_autofree char *bundle = client_check_definition(definition, BUNDLE_DEFINITION, error)

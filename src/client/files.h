@@ -18,6 +18,9 @@ typedef struct {
     bool space_checked;
 } FilesJob;
 
+/* Whether another machine in @root than @except (may be NULL) is called @name. One that was renamed
+ * while it ran has a folder of another name. */
+bool client_name_is_taken(const char *root, const char *except, const char *name);
 /* Makes @to, which must not exist, a copy of file @from with its permissions; on disk when it
  * returns. On failure, also by cancelling, part of @to may be left. */
 bool files_copy(const char *from, const char *to, FilesJob *job, GError **error);

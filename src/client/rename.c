@@ -22,16 +22,12 @@ static bool save_name(const char *bundle, const char *name, GError **error)
            bundle_save(bundle, definition, error);
 }
 
-/* By its folder or, when that was made while it ran, by its name alone. */
-static bool name_is_taken(const char *before, const char *after, const char *name)
+bool client_name_is_taken(const char *root, const char *except, const char *name)
 {
-    if (strcmp(before, after) != 0 && g_file_test(after, G_FILE_TEST_EXISTS))
-        return true;
-    g_autofree char *root = g_path_get_dirname(before);
     g_autoptr(GPtrArray) bundles = bundle_list(root);
     for (unsigned i = 0; i < bundles->len; i++) {
         g_autoptr(Definition) other = bundle_load(bundles->pdata[i], NULL);
-        if (other && strcmp(bundles->pdata[i], before) != 0 && strcmp(other->name, name) == 0)
+        if (other && g_strcmp0(bundles->pdata[i], except) != 0 && strcmp(other->name, name) == 0)
             return true;
     }
     return false;
@@ -46,7 +42,9 @@ char *client_rename(const char *bundle, const char *name, GError **error)
     /* Said in the schema's words, before anything moves. */
     if (!definition || !definition_set(definition, "name", clean, error))
         return NULL;
-    if (name_is_taken(before, after, clean)) {
+    g_autofree char *root = g_path_get_dirname(before);
+    if ((strcmp(before, after) != 0 && g_file_test(after, G_FILE_TEST_EXISTS)) ||
+        client_name_is_taken(root, before, clean)) {
         g_set_error(error, APP_ERROR, APP_ERROR_IN_USE,
                     _("There is a machine “%s” already (%s); choose another name"), clean, after);
         return NULL;

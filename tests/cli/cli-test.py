@@ -176,6 +176,7 @@ class Command(unittest.TestCase):
         self.assertEqual(self.check(DONE, "set", "Third", "name=Fourth").stderr, "")
         # Its folder is still the third's, but the name is taken.
         self.check(FAILED, "rename", "Other", "Fourth")
+        self.check(FAILED, "create", "--name", "Fourth", "--disk", "none")
 
     def test_what_no_start_would_take_is_not_created(self):
         for option in (["--firmware", "uefi"], ["--cpu", "kvm"]):
