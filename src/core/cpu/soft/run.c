@@ -379,8 +379,8 @@ static void fault_to_instruction(SoftCpu *cpu)
 
 /* A guest that has next to nothing to do does not keep megabytes of decoded code: what it still
  * runs is decoded again in a moment. */
-#define IDLE_LOOK_US (10 * G_USEC_PER_SEC)
-#define IDLE_INSTRUCTIONS 200000000u /* in that time, 2 % of what the CPU could */
+#define IDLE_LOOK_US (5 * G_USEC_PER_SEC)
+#define IDLE_INSTRUCTIONS 100000000u /* in that time, 2 % of what the CPU could */
 #define IDLE_KEEP_BYTES (1u << 20)
 static void give_back_when_idle(SoftCpu *cpu)
 {
