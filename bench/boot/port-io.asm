@@ -1,8 +1,8 @@
 ; SPDX-License-Identifier: GPL-3.0-or-later
-; One million bytes to port 80h.
+; Ten million bytes to port 80h.
 %include "bench/boot/common.inc"
 work:
-    mov ecx, 1000000
+    mov ecx, 10000000
 .next:
     out 0x80, al
     dec ecx

@@ -102,8 +102,8 @@ typedef struct {
     DefinitionCpu cpu;
 } ClientCreateOptions;
 
-/* Whether @definition could run here and now: words that the next start, or the host's memory, would
- * have too. @where begins them. */
+/* Whether @definition could run here and now: words that the next start, or the host's memory,
+ * would have too. @where begins them. */
 bool client_check_definition(const Definition *definition, const char *where, GError **error);
 /* Returns the new bundle's path. @out_warning (may be NULL): something the user should know, or
  * NULL; owned. On failure nothing is left behind. */

@@ -111,7 +111,7 @@ class Library(unittest.TestCase):
 
     def start_app(self, *args):
         self.app = DESKTOP.spawn([VITRINE, *args])
-        DESKTOP.app_window()
+        DESKTOP.app_window(*args)
 
     def tree(self):
         top = Atspi.get_desktop(0)

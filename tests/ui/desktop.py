@@ -135,10 +135,11 @@ class Desktop:
             return None
         return wait_for("the window “%s”" % name, find, seconds)
 
-    def app_window(self):
-        """The app's, whose title is the machine's name while it shows one."""
+    def app_window(self, *others):
+        """The app's, whose title is the machine's name while it shows one: of the folder, or of @others."""
         folder = self.env["XDG_DATA_HOME"] + "/vitrine/machines"
-        names = [re.escape(os.path.splitext(name)[0]) for name in os.listdir(folder)] if os.path.isdir(folder) else []
+        bundles = [*others, *(os.listdir(folder) if os.path.isdir(folder) else [])]
+        names = [re.escape(os.path.splitext(os.path.basename(bundle))[0]) for bundle in bundles]
         return self.window("^(%s)$" % "|".join(["Vitrine", *names]))
 
     def picture(self, window=None):

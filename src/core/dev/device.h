@@ -33,6 +33,8 @@ typedef struct {
     /* Optional: for a register that guests poll hard (a free-running counter). Called without the
      * lock; false: take the lock and call read. */
     bool (*read_lockless)(Device *dev, uint64_t offset, unsigned size, uint64_t *out_value);
+    /* Optional: the same for a register that only remembers, and that guests write to pass time. */
+    bool (*write_lockless)(Device *dev, uint64_t offset, unsigned size, uint64_t value);
 } DeviceOps;
 
 struct Device {

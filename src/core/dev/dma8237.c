@@ -132,6 +132,17 @@ static void dma8237_write(Device *dev, uint64_t offset, unsigned size, uint64_t 
         dma->page[offset & 15] = value;
 }
 
+/* The page at 80h is no channel's: it is written to pass a microsecond. */
+static bool dma8237_write_lockless(Device *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+    Dma8237 *dma = (Dma8237 *)dev;
+
+    if (offset != DMA_PAGE_PORT || size != 1)
+        return false;
+    __atomic_store_n(&dma->page[0], (uint8_t)value, __ATOMIC_RELAXED);
+    return true;
+}
+
 static void dma8237_reset(Device *dev)
 {
     Dma8237 *dma = (Dma8237 *)dev;
@@ -164,6 +175,7 @@ static const DeviceOps dma8237_ops = {
     .reset = dma8237_reset,
     .read = dma8237_read,
     .write = dma8237_write,
+    .write_lockless = dma8237_write_lockless,
 };
 
 Device *dma8237_new(AddressSpace *ports)

@@ -36,8 +36,8 @@ typedef struct {
 } MachineCpu;
 
 typedef struct {
-    Disk *disk; /* owned; NULL: no disc */
-    char *path; /* owned */
+    Disk *disk;     /* owned; NULL: no disc */
+    char *path;     /* owned */
     DiskStats gone; /* of the discs that were in it before */
     bool is_cdrom, read_only;
 } MachineDriveSlot;

@@ -91,6 +91,11 @@ void address_space_set_listener(AddressSpace *as, void (*changed)(void *opaque, 
 /* The block that @host points into and where; NULL: none that was ever mapped here. */
 Ram *address_space_find_ram(AddressSpace *as, const void *host, uint64_t *out_offset);
 
+/* What of an access needs no lock: nobody there, or a register that its device offers so. False: to
+ * be done by span_read() or span_write(). Never waits, so a vCPU may stay in guest code. */
+bool span_read_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t *out_value);
+bool span_write_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t value);
+
 /* One access of @size 1, 2, 4 or 8 at @addr through a span found before, split or widened to what
  * the device takes. Takes the device's lock when @lock (the caller does not hold it). */
 uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock);

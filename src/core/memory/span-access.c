@@ -92,10 +92,42 @@ static void device_write(Device *device, uint64_t offset, unsigned size, uint64_
     }
 }
 
+/* Bytes of an access that lie in @span; what lies past it is nobody's. */
+static unsigned bytes_inside(const Span *span, uint64_t addr, unsigned size)
+{
+    uint64_t room = span->end - addr;
+    return (unsigned)MIN(size, room);
+}
+
+bool span_read_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t *out_value)
+{
+    unsigned inside = bytes_inside(span, addr, size);
+    if (span->kind == SPAN_NONE) {
+        *out_value = all_ones(size);
+        return true;
+    }
+    if (span->kind != SPAN_DEVICE || !span->device->ops->read_lockless ||
+        !span->device->ops->read_lockless(span->device, span->offset + (addr - span->start), inside,
+                                          out_value))
+        return false;
+    if (inside < size)
+        *out_value |= all_ones(size) & ~all_ones(inside);
+    return true;
+}
+
+bool span_write_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t value)
+{
+    if (span->kind == SPAN_NONE)
+        return true;
+    return span->kind == SPAN_DEVICE && span->device && span->device->ops->write_lockless &&
+           span->device->ops->write_lockless(span->device, span->offset + (addr - span->start),
+                                             bytes_inside(span, addr, size), value);
+}
+
 uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock)
 {
-    uint64_t skip = addr - span->start, room = span->end - addr;
-    unsigned inside = (unsigned)MIN(size, room); /* what lies past the span is nobody's */
+    uint64_t skip = addr - span->start;
+    unsigned inside = bytes_inside(span, addr, size);
     uint64_t beyond = inside < size ? all_ones(size) & ~all_ones(inside) : 0;
 
     switch (span->kind) {
@@ -104,9 +136,8 @@ uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock)
     case SPAN_DEVICE: {
         Device *device = span->device;
         uint64_t offset = span->offset + skip, value;
-        if (lock && device->ops->read_lockless &&
-            device->ops->read_lockless(device, offset, inside, &value))
-            return value | beyond;
+        if (lock && span_read_lockless(span, addr, size, &value))
+            return value;
         if (lock)
             device_enter(device);
         value = device_read(device, offset, inside);
@@ -121,8 +152,8 @@ uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock)
 
 void span_write(const Span *span, uint64_t addr, unsigned size, uint64_t value, bool lock)
 {
-    uint64_t skip = addr - span->start, room = span->end - addr;
-    unsigned inside = (unsigned)MIN(size, room);
+    uint64_t skip = addr - span->start;
+    unsigned inside = bytes_inside(span, addr, size);
 
     switch (span->kind) {
     case SPAN_RAM:

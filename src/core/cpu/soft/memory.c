@@ -91,6 +91,8 @@ static uint64_t device_read(SoftCpu *cpu, uint64_t phys, unsigned size)
     Span gap;
     const Span *found = flat_view_find(cpu->view, phys, &gap);
     Span span = found ? *found : gap;
+    if (span_read_lockless(&span, phys, size, &value))
+        return value;
     soft_guest_leave(cpu);
     value = span_read(&span, phys, size, true);
     soft_guest_enter(cpu);
@@ -111,6 +113,8 @@ static void device_write(SoftCpu *cpu, uint64_t phys, unsigned size, uint64_t va
     Span gap;
     const Span *found = flat_view_find(cpu->view, phys, &gap);
     Span span = found ? *found : gap;
+    if (span_write_lockless(&span, phys, size, value))
+        return;
     soft_guest_leave(cpu);
     span_write(&span, phys, size, value, true);
     soft_guest_enter(cpu);
@@ -402,10 +406,13 @@ uint32_t soft_port_read(SoftCpu *cpu, uint16_t port, unsigned size)
     Span gap;
     const Span *found = flat_view_find(cpu->port_view, port, &gap);
     Span span = found ? *found : gap;
-    soft_guest_leave(cpu);
-    uint32_t value = (uint32_t)span_read(&span, port, size, true);
-    soft_guest_enter(cpu);
-    return value;
+    uint64_t value;
+    if (!span_read_lockless(&span, port, size, &value)) {
+        soft_guest_leave(cpu);
+        value = span_read(&span, port, size, true);
+        soft_guest_enter(cpu);
+    }
+    return (uint32_t)value;
 }
 
 void soft_port_write(SoftCpu *cpu, uint16_t port, unsigned size, uint32_t value)
@@ -414,6 +421,8 @@ void soft_port_write(SoftCpu *cpu, uint16_t port, unsigned size, uint32_t value)
     Span gap;
     const Span *found = flat_view_find(cpu->port_view, port, &gap);
     Span span = found ? *found : gap;
+    if (span_write_lockless(&span, port, size, value))
+        return;
     soft_guest_leave(cpu);
     span_write(&span, port, size, value, true);
     soft_guest_enter(cpu);
