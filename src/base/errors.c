@@ -22,3 +22,15 @@ GQuark app_error_quark(void)
                                        G_N_ELEMENTS(app_error_names));
     return (GQuark)quark;
 }
+
+int app_error_exit_code(const GError *error)
+{
+    if (error->domain != APP_ERROR)
+        return EXIT_FAILED;
+    switch (error->code) {
+    case APP_ERROR_USAGE: return EXIT_USAGE;
+    case APP_ERROR_NOT_FOUND: return EXIT_NO_MACHINE;
+    case APP_ERROR_WRONG_STATE: return EXIT_WRONG_STATE;
+    default: return EXIT_FAILED;
+    }
+}

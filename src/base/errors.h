@@ -22,3 +22,7 @@ typedef enum {
 
 #define APP_ERROR app_error_quark()
 GQuark app_error_quark(void);
+
+/* What the programs of the command line exit with. Fixed: scripts rely on them. */
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_MACHINE, EXIT_WRONG_STATE };
+int app_error_exit_code(const GError *error);

@@ -50,18 +50,6 @@ static void print_help(FILE *out)
     fputs(_("\nExit status: 0 done, 1 failed, 2 usage, 3 no such machine, 4 wrong state.\n"), out);
 }
 
-static int exit_code(const GError *error)
-{
-    if (error->domain != APP_ERROR)
-        return EXIT_FAILED;
-    switch (error->code) {
-    case APP_ERROR_USAGE: return EXIT_USAGE;
-    case APP_ERROR_NOT_FOUND: return EXIT_NO_MACHINE;
-    case APP_ERROR_WRONG_STATE: return EXIT_WRONG_STATE;
-    default: return EXIT_FAILED;
-    }
-}
-
 static const Verb *find_verb(const char *name)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(verbs); i++)
@@ -87,9 +75,9 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         return EXIT_FAILED;
     }
     fprintf(stderr, "vitrinectl: %s\n", error->message);
-    if (exit_code(error) == EXIT_USAGE)
+    if (app_error_exit_code(error) == EXIT_USAGE)
         fprintf(stderr, _("Usage: vitrinectl %s %s\n"), verb->name, verb->arguments);
-    return exit_code(error);
+    return app_error_exit_code(error);
 }
 
 int main(int argc, char **argv)

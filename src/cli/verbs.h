@@ -8,9 +8,6 @@
 #include "client/client.h"
 #include <stdio.h>
 
-/* Fixed: scripts rely on them. */
-enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_MACHINE, EXIT_WRONG_STATE };
-
 /* @argv[0] is the verb. False and @error: the exit code follows from the error. */
 typedef bool (*VerbRun)(int argc, char **argv, GError **error);
 

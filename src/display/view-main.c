@@ -10,9 +10,6 @@
 #include <glib/gi18n.h>
 #include <signal.h>
 
-/* As vitrinectl has them. */
-enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_MACHINE, EXIT_WRONG_STATE };
-
 typedef struct {
     gboolean full_screen, kiosk, start, version;
     char *release_chord; /* owned, or NULL */
@@ -160,18 +157,6 @@ static bool show_machine(const ViewOptions *options, GError **error)
     return opened;
 }
 
-static int exit_code(const GError *error)
-{
-    if (error->domain != APP_ERROR)
-        return EXIT_FAILED;
-    switch (error->code) {
-    case APP_ERROR_USAGE: return EXIT_USAGE;
-    case APP_ERROR_NOT_FOUND: return EXIT_NO_MACHINE;
-    case APP_ERROR_WRONG_STATE: return EXIT_WRONG_STATE;
-    default: return EXIT_FAILED;
-    }
-}
-
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -187,5 +172,5 @@ int main(int argc, char **argv)
         return EXIT_OK;
     g_dbus_error_strip_remote_error(error);
     g_printerr("vitrine-view: %s\n", error->message);
-    return exit_code(error);
+    return app_error_exit_code(error);
 }

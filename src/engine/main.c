@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_WRONG_STATE = 4 };
-
 typedef struct {
     int ready_fd;
     gboolean paused, disposable, verbose;
