@@ -146,17 +146,9 @@ static inline void emit_store64(Emit *e, EmitMem to, unsigned from)
 {
     emit_rm(e, (EmitInsn){ .opcode = 0x89, .wide = true }, from, to);
 }
-static inline void emit_store32(Emit *e, EmitMem to, unsigned from)
-{
-    emit_rm(e, (EmitInsn){ .opcode = 0x89 }, from, to);
-}
 static inline void emit_lea64(Emit *e, unsigned to, EmitMem address)
 {
     emit_rm(e, (EmitInsn){ .opcode = 0x8D, .wide = true }, to, address);
-}
-static inline void emit_lea32(Emit *e, unsigned to, EmitMem address)
-{
-    emit_rm(e, (EmitInsn){ .opcode = 0x8D }, to, address);
 }
 /* MOV of a constant to a register, in its shortest form; flags stay. */
 static inline void emit_constant(Emit *e, unsigned to, uint64_t value)

@@ -3,7 +3,7 @@
 #pragma once
 
 /* What the translator's files share: the code area (translate.c) and the translation of one block
- * (translate-block.c, translate-insn.c). */
+ * (translate-block.c). */
 
 #include "core/cpu/soft/decode.h"
 #include "core/cpu/soft/emit.h"
