@@ -10,21 +10,8 @@ import sys
 import time
 import unittest
 
-SKIP = 77
-try:
-    import gi
-    gi.require_version("Atspi", "2.0")
-    from gi.repository import Atspi, GLib
-except (ImportError, ValueError) as missing:
-    print("skipped:", missing)
-    sys.exit(SKIP)
-from desktop import Desktop, Programs, skip, wait_for
-
-# Of GTK 4.8; later versions have other names for some.
-BUTTON, ENTRY, MENU_ITEM, LABEL, SPIN, GRID, LIST = ("push button", "text", "menu item", "label", "spin button",
-                                                     "table", "list")
-CONTROLS = {BUTTON, ENTRY, "check box", SPIN, "combo box", LIST, GRID, MENU_ITEM}
-ALIKE = {"entry": ENTRY, "toggle button": BUTTON}
+from desktop import Programs, wait_for
+from tree import BUTTON, ENTRY, GRID, LABEL, LIST, MENU_ITEM, SPIN, Atspi, CONTROLS, TreeTest, says, tree_desktop
 
 
 def make_iso(path):
@@ -42,146 +29,7 @@ def make_iso(path):
         file.write(image)
 
 
-def walk(node):
-    """All that is there below @node, but what is hidden (GTK 4.8 does not tell which page of a stack is in front).
-    What goes away meanwhile is not there."""
-    try:
-        n = node.get_child_count()
-    except GLib.Error:
-        return
-    for i in range(n):
-        try:
-            child = node.get_child_at_index(i)
-            if not child or not child.get_state_set().contains(Atspi.StateType.VISIBLE):
-                continue
-        except GLib.Error:
-            continue
-        yield child
-        yield from walk(child)
-
-
-def plain(name):
-    """“Rename” of “_Rename Rename”: GTK 4.8 names a button by its label, mnemonic and all, and by what is in it."""
-    half = name.replace("_", "")
-    middle = len(half) // 2
-    return half[:middle] if half[:middle] == half[middle + 1:] else half
-
-
-def says(node):
-    try:
-        role = node.get_role_name()
-        return ALIKE.get(role, role), plain(node.get_name())
-    except GLib.Error:
-        return "", ""
-
-
-class Library(unittest.TestCase):
-    def setUp(self):
-        self.app = None
-        self.root = DESKTOP.env["XDG_DATA_HOME"] + "/vitrine/machines"
-        self.addCleanup(self.end_app)
-
-    def end_app(self):
-        for machine in self.machines():
-            if machine["state"] == "running":
-                self.ctl("stop", "--force", machine["bundle"])
-        if self.app:
-            DESKTOP.end(self.app)
-        subprocess.run(["rm", "-rf", self.root, DESKTOP.env["XDG_CONFIG_HOME"], DESKTOP.env["XDG_CACHE_HOME"],
-                        DESKTOP.env["XDG_DATA_HOME"] + "/Trash"], check=True)
-        log = "".join(line for line in DESKTOP.log_of("vitrine").splitlines(True)
-                      if "gdk_monitor_get_geometry" not in line and "Atspi" not in line)
-        self.assertFalse("CRITICAL" in log, log)
-
-    def ctl(self, *args):
-        result = subprocess.run([Programs.vitrinectl, *args], env=DESKTOP.env, capture_output=True, text=True,
-                                timeout=30)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return result.stdout
-
-    def machines(self):
-        return json.loads(self.ctl("list", "--json"))
-
-    def names(self):
-        return sorted(m["name"] for m in self.machines())
-
-    def create(self, *names):
-        for name in names:
-            self.ctl("create", "--name", name, "--disk", "none")
-
-    def start_app(self, *args):
-        self.app = DESKTOP.spawn([VITRINE, *args])
-        DESKTOP.app_window(*args)
-
-    def tree(self):
-        top = Atspi.get_desktop(0)
-        for i in range(top.get_child_count()):
-            app = top.get_child_at_index(i)
-            if app and says(app)[1] == "vitrine" and app.get_process_id() == self.app.pid:
-                yield from walk(app)
-
-    def find_now(self, role, name):
-        for node in self.tree():
-            if says(node) == (role, name):
-                return node
-        return None
-
-    def find(self, role, name, seconds=15):
-        try:
-            return wait_for("the %s “%s”" % (role, name), lambda: self.find_now(role, name), seconds)
-        except AssertionError:
-            print("There are:", sorted({"%s “%s”" % says(node) for node in self.tree() if says(node)[1]}))
-            raise
-
-    def find_machine(self, label):
-        """A machine's tile or row, by what it is called and what it does."""
-        def find():
-            for node in self.tree():
-                role, name = says(node)
-                if name == label and role in ("table cell", "list item"):
-                    return node
-            return None
-        return wait_for("the machine “%s”" % label, find, 15)
-
-    def shown_machines(self):
-        states = (", Off", ", Running", ", Paused", ", Damaged", ", Missing")
-        return sorted(name for role, name in map(says, self.tree()) if name.endswith(states))
-
-    def click(self, role, name):
-        self.find(role, name)
-        node = wait_for("“%s” to be of use" % name, lambda: self.sensitive(self.find_now(role, name)), 15)
-        time.sleep(0.3)
-        self.assertTrue(Atspi.Action.do_action(node, 0), "“%s” does nothing" % name)
-
-    @staticmethod
-    def sensitive(node):
-        return node if node and node.get_state_set().contains(Atspi.StateType.SENSITIVE) else None
-
-    def choose(self, name, letter):
-        """From the menu that is open. GTK 4.8 knows an action of menu items and does nothing for it: by the letter."""
-        self.find(MENU_ITEM, name)
-        time.sleep(0.3)
-        self.key(letter)
-
-    def type_into(self, name, text, *then):
-        """Over what stands in an entry that has the keyboard."""
-        self.find(ENTRY, name)
-        time.sleep(0.5)
-        self.key("ctrl+a")
-        DESKTOP.xdo("type", "--delay", "40", text)
-        time.sleep(0.3)
-        self.key(*then)
-
-    def key(self, *chords):
-        for chord in chords:
-            DESKTOP.xdo("key", chord)
-            time.sleep(0.25)
-
-    def select_first(self):
-        wait_for("the machines", self.shown_machines)
-        time.sleep(0.3)
-        self.key("Home")
-
+class Library(TreeTest):
     # What there is
 
     def test_every_control_has_a_name(self):
@@ -439,17 +287,7 @@ class Library(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    VITRINE, Programs.vitrinectl, DRAG_SOURCE = sys.argv[1:4]
+    Programs.vitrine, Programs.vitrinectl, DRAG_SOURCE = sys.argv[1:4]
     del sys.argv[1:4]
-    DESKTOP = Desktop()
-    DESKTOP.env["GTK_A11Y"] = "atspi"
-    DESKTOP.env["GSETTINGS_BACKEND"] = "keyfile"  # remembered, and forgotten with its folder
-    os.environ.update({k: DESKTOP.env[k] for k in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME")})
-    os.environ.pop("AT_SPI_BUS_ADDRESS", None)
-    DESKTOP.env.pop("AT_SPI_BUS_ADDRESS", None)
-    try:
-        if Atspi.init() not in (0, 1):
-            skip("there is no accessibility bus")
+    with tree_desktop() as DESKTOP:
         unittest.main(verbosity=2)
-    finally:
-        DESKTOP.close()

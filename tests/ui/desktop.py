@@ -215,7 +215,7 @@ class MachineTest(unittest.TestCase):
 
 class Programs:
     """What main() was given."""
-    vitrinectl = demo = None
+    vitrine = vitrinectl = demo = None
 
 
 def main(vitrinectl, make_media):
