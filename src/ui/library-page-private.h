@@ -11,7 +11,7 @@
 struct _VitrineLibraryPage {
     GtkWidget parent;
     GtkWidget *box;
-    GtkMenuButton *primary_button;
+    GtkMenuButton *primary_button, *sort_button;
     GtkButton *view_button;
     GtkToggleButton *search_button;
     GtkSearchBar *search_bar;
@@ -22,9 +22,10 @@ struct _VitrineLibraryPage {
     GtkWidget *demo_button, *recent_group;
     GtkListBox *recent_list;
     GMenu *recent_menu;
-    GMenuModel *machine_menu; /* owned */
-    VitrineLibrary *library;  /* owned */
-    GtkFilter *filter;        /* borrowed from the models below */
+    GMenu *sort_menu, *narrow_menu;
+    GMenuModel *primary_menu, *machine_menu; /* owned */
+    VitrineLibrary *library;                 /* owned */
+    GtkFilter *filter;                       /* borrowed from the models below */
     GtkSorter *sorter;
     GtkSingleSelection *selection; /* owned: library, filtered, sorted */
     GPtrArray *tiles;              /* borrowed: all there are, to find the selected one's */

@@ -72,6 +72,31 @@ static void on_view_clicked(GtkButton *button, VitrineLibraryPage *self)
     vitrine_library_page_focus(self);
 }
 
+void vitrine_library_page_set_narrow(VitrineLibraryPage *self, bool narrow)
+{
+    gtk_widget_set_visible(GTK_WIDGET(self->view_button), !narrow);
+    gtk_widget_set_visible(GTK_WIDGET(self->sort_button), !narrow);
+    gtk_menu_button_set_menu_model(self->primary_button,
+                                   narrow ? G_MENU_MODEL(self->narrow_menu) : self->primary_menu);
+}
+
+/* Not the menu as one section: each of its own would have two separators. */
+static void menu_append_sections(GMenu *menu, GMenuModel *from)
+{
+    for (int i = 0; i < g_menu_model_get_n_items(from); i++) {
+        g_autoptr(GMenuItem) section = g_menu_item_new_from_model(from, i);
+        g_menu_append_item(menu, section);
+    }
+}
+
+static void page_set_primary_menu(VitrineLibraryPage *self, GMenuModel *menu)
+{
+    g_set_object(&self->primary_menu, menu);
+    menu_append_sections(self->narrow_menu, G_MENU_MODEL(self->sort_menu));
+    menu_append_sections(self->narrow_menu, menu);
+    gtk_menu_button_set_menu_model(self->primary_button, menu);
+}
+
 /* Search and order ------------------------------------------------------------------------------
  */
 
@@ -197,7 +222,9 @@ void vitrine_library_page_set_library(VitrineLibraryPage *self, VitrineLibrary *
                             G_CALLBACK(page_order_changed), self, G_CONNECT_SWAPPED);
     g_autoptr(GSimpleActionGroup) view = g_simple_action_group_new();
     g_autoptr(GAction) sort = g_settings_create_action(page_settings(self), "sort-order");
+    g_autoptr(GAction) mode = g_settings_create_action(page_settings(self), "view-mode");
     g_action_map_add_action(G_ACTION_MAP(view), sort);
+    g_action_map_add_action(G_ACTION_MAP(view), mode);
     gtk_widget_insert_action_group(GTK_WIDGET(self), "view", G_ACTION_GROUP(view));
     page_update_view(self);
 }
@@ -247,9 +274,7 @@ static void vitrine_library_page_set_property(GObject *object, guint id, const G
 {
     VitrineLibraryPage *self = VITRINE_LIBRARY_PAGE(object);
     switch (id) {
-    case PROP_PRIMARY_MENU:
-        gtk_menu_button_set_menu_model(self->primary_button, g_value_get_object(value));
-        break;
+    case PROP_PRIMARY_MENU: page_set_primary_menu(self, g_value_get_object(value)); break;
     case PROP_MACHINE_MENU: g_set_object(&self->machine_menu, g_value_get_object(value)); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
     }
@@ -266,6 +291,7 @@ static void vitrine_library_page_dispose(GObject *object)
     g_clear_pointer(&self->box, gtk_widget_unparent);
     g_clear_pointer(&self->tiles, g_ptr_array_unref);
     g_clear_object(&self->selection);
+    g_clear_object(&self->primary_menu);
     g_clear_object(&self->machine_menu);
     g_clear_object(&self->library);
     G_OBJECT_CLASS(vitrine_library_page_parent_class)->dispose(object);
@@ -278,6 +304,7 @@ static void bind_template(GtkWidgetClass *widget_class)
 #define CHILD(name) gtk_widget_class_bind_template_child(widget_class, VitrineLibraryPage, name)
     CHILD(box);
     CHILD(primary_button);
+    CHILD(sort_button);
     CHILD(view_button);
     CHILD(search_button);
     CHILD(search_bar);
@@ -289,6 +316,8 @@ static void bind_template(GtkWidgetClass *widget_class)
     CHILD(recent_group);
     CHILD(recent_list);
     CHILD(recent_menu);
+    CHILD(sort_menu);
+    CHILD(narrow_menu);
 #undef CHILD
     gtk_widget_class_bind_template_callback(widget_class, on_view_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_view_activate);

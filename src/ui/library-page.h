@@ -33,6 +33,8 @@ void vitrine_library_page_search_for(VitrineLibraryPage *self, const char *text)
 /* Discs that were used lately, offered with the menu of new machines and while there is none.
  * @paths: NULL-terminated. */
 void vitrine_library_page_set_recent(VitrineLibraryPage *self, const char *const *paths);
+/* With little room for the header: what is shown and how, the primary menu has then. */
+void vitrine_library_page_set_narrow(VitrineLibraryPage *self, bool narrow);
 /* Whether there is a demo to try. */
 void vitrine_library_page_set_has_demo(VitrineLibraryPage *self, bool has_demo);
 

@@ -25,8 +25,8 @@ struct _VitrineWindow {
     unsigned drop_generation;     /* of what the highlight says */
     AdwWindowTitle *machine_title;
     GtkButton *pause_button, *fullscreen_button, *cpu_badge, *power_button;
-    guint fold_idle; /* the header is to be folded or unfolded */
-    bool narrow;
+    guint fold_idle;             /* the header is to be folded or unfolded */
+    bool narrow, narrow_library; /* too narrow for all the buttons of either page's header */
     VitrineMachinePage *page;
     VitrineLibrary *library; /* owned */
     char *last_bundle;       /* owned, or NULL: of the machine that was left, for going forward */

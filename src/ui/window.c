@@ -5,6 +5,7 @@
 #include <glib/gi18n.h>
 
 #define ROOM_FOR_BUTTONS 640 /* of a header, with the words of the longest language */
+#define ROOM_FOR_LIBRARY 480 /* of the library's, which has no words but the title */
 
 G_DEFINE_FINAL_TYPE(VitrineWindow, vitrine_window, ADW_TYPE_APPLICATION_WINDOW)
 
@@ -248,6 +249,7 @@ static gboolean on_fold_idle(gpointer opaque)
     self->fold_idle = 0;
     gtk_widget_set_visible(GTK_WIDGET(self->power_button), !self->narrow);
     gtk_widget_set_visible(GTK_WIDGET(self->pause_button), !self->narrow);
+    vitrine_library_page_set_narrow(self->library_page, self->narrow_library);
     window_update_actions(self);
     return G_SOURCE_REMOVE;
 }
@@ -258,10 +260,11 @@ static void vitrine_window_size_allocate(GtkWidget *widget, int width, int heigh
 {
     VitrineWindow *self = VITRINE_WINDOW(widget);
     GTK_WIDGET_CLASS(vitrine_window_parent_class)->size_allocate(widget, width, height, baseline);
-    bool narrow = width < ROOM_FOR_BUTTONS;
-    if (narrow == self->narrow)
+    bool narrow = width < ROOM_FOR_BUTTONS, narrow_library = width < ROOM_FOR_LIBRARY;
+    if (narrow == self->narrow && narrow_library == self->narrow_library)
         return;
     self->narrow = narrow;
+    self->narrow_library = narrow_library;
     if (!self->fold_idle)
         self->fold_idle = g_idle_add(on_fold_idle, self);
 }
