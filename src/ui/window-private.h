@@ -34,6 +34,7 @@ struct _VitrineWindow {
     char *pending_bundle;    /* owned: to be shown when the library has it */
     bool pending_start;
     AdwToast *fullscreen_toast; /* borrowed, or NULL: not shown */
+    GPtrArray *undo_toasts;     /* owned, of AdwToast: those that offer to undo, the newest last */
     GPtrArray *machine_signals; /* machines whose "failed" is connected */
 };
 
@@ -86,6 +87,8 @@ void window_set_thumbnail(VitrineWindow *self, VitrineMachine *machine, bool sho
 /* window-trash.c: each reports its own failure. */
 void window_trash(VitrineWindow *self, VitrineMachine *machine);
 void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle);
+/* The last one that was moved there, as long as its toast offers so. */
+void window_undo_last(VitrineWindow *self);
 
 /* window-actions.c */
 void window_install_actions(GtkWidgetClass *klass);

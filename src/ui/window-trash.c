@@ -63,6 +63,12 @@ static void window_ask_delete(VitrineWindow *self, const char *bundle, const cha
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
+static void on_undo_dismissed(AdwToast *toast, VitrineWindow *self)
+{
+    g_ptr_array_remove(self->undo_toasts, toast);
+    window_update_actions(self);
+}
+
 static void window_offer_undo(VitrineWindow *self, const Work *work)
 {
     g_autofree char *text = g_strdup_printf(_("“%s” moved to the Trash"), work->name);
@@ -72,8 +78,11 @@ static void window_offer_undo(VitrineWindow *self, const Work *work)
         adw_toast_set_button_label(toast, _("_Undo"));
         adw_toast_set_action_name(toast, "win.undo-trash");
         adw_toast_set_action_target(toast, "(ss)", work->result, work->bundle);
+        g_signal_connect_object(toast, "dismissed", G_CALLBACK(on_undo_dismissed), self, 0);
+        g_ptr_array_add(self->undo_toasts, g_object_ref(toast));
     }
     adw_toast_overlay_add_toast(self->toasts, toast);
+    window_update_actions(self);
 }
 
 static void on_trashed(GObject *source, GAsyncResult *result, gpointer opaque)
@@ -129,4 +138,15 @@ void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bun
     work->bundle = g_strdup(bundle);
     work->name = g_strdup(trashed);
     window_run(self, work, restore_thread, on_restored);
+}
+
+void window_undo_last(VitrineWindow *self)
+{
+    if (self->undo_toasts->len == 0)
+        return;
+    g_autoptr(AdwToast) toast =
+        g_object_ref(g_ptr_array_index(self->undo_toasts, self->undo_toasts->len - 1));
+    gtk_widget_activate_action_variant(GTK_WIDGET(self), adw_toast_get_action_name(toast),
+                                       adw_toast_get_action_target_value(toast));
+    adw_toast_dismiss(toast);
 }

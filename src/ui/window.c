@@ -277,6 +277,7 @@ static void vitrine_window_dispose(GObject *object)
     g_clear_pointer(&self->pending_bundle, g_free);
     g_clear_pointer(&self->last_bundle, g_free);
     g_clear_object(&self->drop_machine);
+    g_clear_pointer(&self->undo_toasts, g_ptr_array_unref);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_window_parent_class)->dispose(object);
 }
@@ -310,6 +311,7 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
 
 static void vitrine_window_init(VitrineWindow *self)
 {
+    self->undo_toasts = g_ptr_array_new_with_free_func(g_object_unref);
     self->machine_signals = g_ptr_array_new_with_free_func(g_object_unref);
     gtk_widget_init_template(GTK_WIDGET(self));
     vitrine_library_page_set_has_demo(self->library_page, window_get_demo() != NULL);
