@@ -35,6 +35,7 @@ static volatile uint64_t stage_number = 1;
 static volatile Stage stage;
 static volatile uint64_t stage_argument; /* how often; whom; until when (TSC) */
 static volatile uint64_t stage_done[MAX_CPUS];
+static volatile uint64_t n_met;
 
 /* Options */
 
@@ -125,6 +126,19 @@ static void mix(Cpu *cpu)
     }
 }
 
+/* What is measured begins when all take part. */
+static void take_turns(Cpu *cpu, bool tickets)
+{
+    __atomic_fetch_add(&n_met, 1, __ATOMIC_SEQ_CST);
+    while (read_tsc() < stage_argument) {
+        if (tickets) {
+            take_ticket();
+            give_ticket();
+        }
+        cpu->n_turns += n_met == run.n_cpus;
+    }
+}
+
 static void do_stage(Cpu *cpu)
 {
     switch (stage) {
@@ -138,17 +152,8 @@ static void do_stage(Cpu *cpu)
         }
         break;
     case STAGE_MIX: mix(cpu); break;
-    case STAGE_TICKETS:
-        while (read_tsc() < stage_argument) {
-            take_ticket();
-            give_ticket();
-            cpu->n_turns++;
-        }
-        break;
-    case STAGE_BUSY:
-        while (read_tsc() < stage_argument)
-            cpu->n_turns++;
-        break;
+    case STAGE_TICKETS: take_turns(cpu, true); break;
+    case STAGE_BUSY: take_turns(cpu, false); break;
     case STAGE_NONE: break;
     }
 }
@@ -179,6 +184,7 @@ static void begin_stage(Stage next, uint64_t argument)
 {
     stage = next;
     stage_argument = argument;
+    n_met = 0;
     for (unsigned i = 0; i < run.n_cpus; i++)
         cpu_at(i)->token = cpu_at(i)->n_turns = 0;
     __atomic_fetch_add(&stage_number, 1, __ATOMIC_SEQ_CST);

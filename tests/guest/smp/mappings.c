@@ -165,8 +165,11 @@ bool on_mapping_fault(Cpu *cpu, const Trap *trap, uint64_t address)
     if (trap->error & PRESENT && !(trap->error & WRITABLE))
         return false;
     cpu->n_faults++;
+    /* Not for long: whoever forbade it may want our acknowledgement first. */
+    volatile uint64_t *entry = &page_table[(address - REGION) / PAGE_SIZE];
+    for (unsigned i = 0; i < 64 && !(*entry & WRITABLE); i++)
+        pause();
     __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
-    pause();
     return true;
 }
 

@@ -230,6 +230,10 @@ bool soft_decode_exchange(SoftDecode *d)
         unsigned n = (d->opcode & 7) | (d->rex & 1) << 3;
         op->dst = SOFT_REG(n);
         op->src = SOFT_REG(0);
+        if (n == 0 && d->rep == 0xF3 && d->cpu->machine->n_vcpus > 1) {
+            op->fn = soft_op_pause;
+            return true;
+        }
         if (n == 0)
             return soft_decode_nop(d);
         op->fn = exchange_handlers[XCHG][int_size_index(d->operand_size)][0];

@@ -159,6 +159,8 @@ bool soft_decode_io(SoftDecode *d);       /* io.c */
 
 /* NOP, PAUSE, hints. */
 bool soft_decode_nop(SoftDecode *d);
+/* PAUSE of a machine with several vCPUs: pause.c. */
+SoftHandler soft_op_pause;
 
 /* system.h's: IN, OUT, INS, OUTS ask it. */
 void soft_check_io(SoftCpu *cpu, uint16_t port, unsigned size);

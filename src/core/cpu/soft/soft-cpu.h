@@ -261,6 +261,11 @@ struct SoftCpu {
 
     uint64_t retired_base; /* retired = retired_base + (budget_start - budget) */
     int64_t budget_start;
+    struct {
+        int64_t left; /* budget at the last PAUSE */
+        unsigned n;   /* PAUSEs near one another up to that */
+        int64_t since_us;
+    } spin;                 /* pause.c */
     int64_t idle_since;     /* host time, µs, of the last look at how busy the guest is … */
     uint64_t idle_retired;  /* … and how far it was then */
     uint64_t clock_retired; /* deterministic clock: instructions it has been moved on for */

@@ -242,6 +242,8 @@ static void one_byte(TranslateInsn *out, const SoftDecode *d)
         out->size = d->operand_size;
         return;
     case 0x90 ... 0x97:
+        if (d->op->fn == soft_op_pause)
+            return;
         plain(out, d, d->operand_size, 0);
         out->host.opcode = 0x87;
         out->reg = 0;
