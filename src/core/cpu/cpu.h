@@ -10,9 +10,11 @@
  * thread. The rest is called while the vCPU is stopped. */
 
 #include "core/clock/clock.h"
+#include "core/cpu/cpu-model.h"
 #include "core/memory/address-space.h"
 
 typedef struct Vcpu Vcpu;
+typedef struct ApicMessage ApicMessage; /* core/irq/apic.h */
 
 /* Why a vCPU is asked to look up from its guest; bits of Vcpu.signals. */
 enum {
@@ -42,6 +44,20 @@ typedef struct {
 
 enum { CPU_ES, CPU_CS, CPU_SS, CPU_DS, CPU_FS, CPU_GS, CPU_N_SEGMENTS };
 
+/* An event that was accepted and not yet delivered through the IDT: KVM may stop in between. */
+typedef enum {
+    CPU_EVENT_NONE,
+    CPU_EVENT_INTERRUPT,
+    CPU_EVENT_NMI,
+    CPU_EVENT_EXCEPTION
+} CpuEventKind;
+typedef struct {
+    CpuEventKind kind;
+    uint8_t vector; /* interrupt, exception */
+    bool has_error;
+    uint32_t error;
+} CpuEvent;
+
 /* Everything architectural. Same meaning on every backend. */
 typedef struct {
     uint64_t gpr[16]; /* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
@@ -61,11 +77,19 @@ typedef struct {
         uint64_t misc_enable, debugctl, mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
         uint64_t spec_ctrl;
     } msr;
-    uint64_t tsc_offset; /* guest TSC = clock ticks + this */
+    uint64_t tsc_offset; /* guest TSC = the clock's time in ticks of CpuModel.tsc_hz, + this */
     bool halted, wait_sipi;
     bool interrupt_shadow; /* after STI, MOV SS, POP SS */
     bool nmi_blocked;
+    CpuEvent event;
 } CpuState;
+
+/* A local APIC: IA32_APIC_BASE, and the registers of its page by offset / 16 (SDM vol. 3A table
+ * 11-1), in xAPIC form whatever its mode. */
+typedef struct {
+    uint64_t base;
+    uint32_t registers[64];
+} CpuApic;
 
 /* What the CPU needs of the board. Each call may take the board lock; the vCPU holds none. */
 typedef struct {
@@ -73,6 +97,7 @@ typedef struct {
     GRecMutex *lock;
     AddressSpace *memory, *ports;
     Clock *clock;
+    CpuModel model; /* what the guest is told */
     /* The next interrupt vector for vCPU @id, acknowledged (INTA), or -1 when there is none now. */
     int (*acknowledge)(void *opaque, unsigned id);
     /* Whether acknowledge would give a vector. Lock-free hint; may be late, never wrong for long.
@@ -88,7 +113,17 @@ typedef struct {
     uint64_t (*apic_page)(void *opaque, unsigned id);
     uint64_t (*apic_read)(void *opaque, unsigned id, uint64_t offset, unsigned size);
     void (*apic_write)(void *opaque, unsigned id, uint64_t offset, unsigned size, uint64_t value);
-    bool (*a20)(void *opaque); /* the gate is open: address line 20 passes */
+    /* A backend that keeps the local APICs itself (KVM does, in the kernel) says so with @send,
+     * which gets every message from then on, board lock held; NULL: the board's own work again.
+     * Meanwhile of the calls above only acknowledge() and pending() are for it, and speak of the
+     * PIC alone. */
+    void (*apic_keep)(void *opaque, void (*send)(void *backend, const ApicMessage *message),
+                      void *backend);
+    void (*apic_get)(void *opaque, unsigned id, CpuApic *out_apic);
+    void (*apic_set)(void *opaque, unsigned id, const CpuApic *apic);
+    void (*apic_eoi)(void *opaque,
+                     uint8_t vector); /* of a level-triggered message; takes the lock */
+    bool (*a20)(void *opaque);        /* the gate is open: address line 20 passes */
     /* FERR#: an unmasked x87 error with CR0.NE clear (IRQ 13). */
     void (*x87_error)(void *opaque, unsigned id);
 } CpuBoard;
@@ -98,6 +133,9 @@ typedef struct CpuOps {
     /* Backend data common to the vCPUs of a machine. */
     void *(*machine_new)(const CpuBoard *board, unsigned n_vcpus, GError **error);
     void (*machine_free)(void *backend);
+    /* Leaves out of @model what this backend cannot do, and sets its TSC's rate if that is given.
+     * Before the first vCPU. May be NULL: it can do all of cpu_model_software(). */
+    bool (*limit_model)(void *backend, CpuModel *model, GError **error);
     size_t vcpu_size; /* of a struct whose first member is Vcpu */
     bool (*vcpu_init)(Vcpu *vcpu, GError **error);
     void (*vcpu_clear)(Vcpu *vcpu);
@@ -105,7 +143,15 @@ typedef struct CpuOps {
     void (*kick)(Vcpu *vcpu); /* any thread: make run look at Vcpu.signals soon */
     void (*get_state)(Vcpu *vcpu, CpuState *out_state);
     void (*set_state)(Vcpu *vcpu, const CpuState *state);
+    /* Executes one instruction, or delivers what is due instead. What @run has decoded before
+     * counts for nothing. STOPPED when done. The vCPU's thread; NULL where it cannot be had. */
+    CpuExit (*step)(Vcpu *vcpu);
     uint64_t (*retired)(const Vcpu *vcpu); /* instructions so far; any thread, roughly */
+    /* Time goes on: called before vCPUs run again after the clock stood. May be NULL. */
+    void (*resume)(void *backend);
+    /* Before a dirty log is read: writes into Ram.dirty what the CPUs keep elsewhere. Any thread,
+     * no lock held. May be NULL. */
+    void (*collect_dirty)(void *backend, Ram *ram);
     /* Any thread, board lock not held: after it returns, each guest store begun before it is
      * visible, and the next store to a page of a dirty-logged Ram marks the page again. The taker
      * of a dirty log clears bits, calls this, then reads the memory. */
@@ -130,6 +176,7 @@ struct Vcpu {
 };
 
 extern const CpuOps cpu_soft_ops;
+extern const CpuOps cpu_kvm_ops;
 
 /* The state after power-on or INIT (SDM vol. 3A table 10-1). Only vCPU 0 starts; the others wait
  * for SIPI. */

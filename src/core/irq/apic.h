@@ -24,12 +24,12 @@ typedef enum {
     APIC_EXTINT
 } ApicDelivery;
 
-typedef struct {
+struct ApicMessage {
     uint32_t destination; /* 8 bits, or 32 in x2APIC form */
     bool logical, level;  /* level: level-triggered */
     ApicDelivery delivery;
     uint8_t vector;
-} ApicMessage;
+};
 
 #define APIC_BASE_DEFAULT 0xFEE00000u
 #define APIC_BUS_HZ UINT64_C(1000000000) /* the timer's input clock; CPUID 15h says so too */
@@ -53,6 +53,15 @@ bool lapic_bus_is_requested(const LapicBus *bus, uint8_t vector);
 void lapic_bus_send_msi(LapicBus *bus, uint64_t address, uint32_t data);
 /* The wire from the PIC to LINT0 of the boot CPU. */
 void lapic_bus_set_lint0(LapicBus *bus, bool level);
+
+/* From now on a CPU backend keeps the local APICs (CpuBoard.apic_keep): messages go to @send, ours
+ * stand still, and lapic_acknowledge() and lapic_pending() speak of the PIC alone. NULL: ours
+ * again. */
+void lapic_bus_set_keeper(LapicBus *bus, void (*send)(void *opaque, const ApicMessage *message),
+                          void *opaque);
+/* The registers of local APIC @id, carried from and to another keeper. */
+void lapic_get(LapicBus *bus, unsigned id, CpuApic *out_apic);
+void lapic_set(LapicBus *bus, unsigned id, const CpuApic *apic);
 
 /* The highest vector that may be delivered now, moved from IRR to ISR; -1: none; -2: LINT0 is in
  * ExtINT mode (or the APIC is off) and asserted: ask the PIC. */

@@ -27,6 +27,10 @@ void lapic_bus_send(LapicBus *bus, const ApicMessage *message)
 {
     Lapic *lowest = NULL;
 
+    if (bus->keeper_send) {
+        bus->keeper_send(bus->keeper, message);
+        return;
+    }
     for (unsigned i = 0; i < bus->n; i++) {
         Lapic *lapic = bus->lapic[i];
         if (!lapic_matches(lapic, message->destination, message->logical))
@@ -103,7 +107,7 @@ void lapic_bus_set_lint0(LapicBus *bus, bool level)
     bool rises = level && !lapic->lint0_level;
 
     lapic->lint0_level = level;
-    if (rises && lapic_is_enabled(lapic) && LVT_DELIVERY(lint0) != APIC_EXTINT)
+    if (rises && !bus->keeper_send && lapic_is_enabled(lapic) && LVT_DELIVERY(lint0) != APIC_EXTINT)
         lapic_deliver_local(lapic, LVT_LINT0);
     lapic_update_pending(lapic);
 }

@@ -89,7 +89,15 @@ struct LapicBus {
     void (*signal)(void *opaque, unsigned id, unsigned signals);
     void (*on_eoi)(void *opaque, uint8_t vector);
     void *opaque;
+    void (*keeper_send)(void *opaque,
+                        const ApicMessage *message); /* NULL: nobody else keeps them */
+    void *keeper;
 };
+
+static inline bool lapic_is_kept_elsewhere(const Lapic *lapic)
+{
+    return lapic->bus->keeper_send;
+}
 
 static inline bool lapic_is_enabled(const Lapic *lapic)
 {
@@ -145,6 +153,8 @@ void lapic_update_timer(Lapic *lapic);
 void lapic_timer_catch_up(Lapic *lapic);
 void on_lapic_timer(void *opaque);
 void lapic_timer_restart(Lapic *lapic, uint32_t initial_count);
+/* The same, with @count left to go: of a timer that ran elsewhere. */
+void lapic_timer_continue(Lapic *lapic, uint32_t initial_count, uint32_t count);
 void lapic_write_divide(Lapic *lapic, uint32_t value);
 void lapic_write_lvt_timer(Lapic *lapic, uint32_t value);
 

@@ -45,6 +45,10 @@ void lapic_update_timer(Lapic *lapic)
 {
     bool is_masked = lapic->lvt[LVT_TIMER] & LVT_MASKED;
 
+    if (lapic_is_kept_elsewhere(lapic)) {
+        clock_timer_cancel(&lapic->timer);
+        return;
+    }
     clock_timer_set(&lapic->timer, is_masked && lapic_timer_mode(lapic) != TIMER_DEADLINE
                                        ? CLOCK_NEVER
                                        : lapic->timer_next_ns);
@@ -82,6 +86,17 @@ void lapic_timer_restart(Lapic *lapic, uint32_t initial_count)
     lapic->initial_count = initial_count;
     lapic->timer_start_ns = now;
     lapic->timer_next_ns = initial_count ? now + timer_period_ns(lapic) : CLOCK_NEVER;
+}
+
+void lapic_timer_continue(Lapic *lapic, uint32_t initial_count, uint32_t count)
+{
+    bool runs = initial_count && (count || lapic_timer_mode(lapic) == TIMER_PERIODIC);
+
+    lapic_timer_restart(lapic, initial_count);
+    if (lapic_timer_mode(lapic) == TIMER_DEADLINE || !runs)
+        lapic->timer_next_ns = CLOCK_NEVER;
+    else
+        lapic->timer_next_ns = lapic->timer_start_ns + count * timer_count_ns(lapic);
 }
 
 void lapic_write_divide(Lapic *lapic, uint32_t value)

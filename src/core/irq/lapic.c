@@ -38,7 +38,8 @@ uint32_t lapic_ppr(const Lapic *lapic)
 /* The vector that may be delivered now, or -1. */
 static int lapic_deliverable(const Lapic *lapic)
 {
-    int wanted = lapic_accepts(lapic) ? bits_highest(lapic->irr) : -1;
+    bool ours = lapic_accepts(lapic) && !lapic_is_kept_elsewhere(lapic);
+    int wanted = ours ? bits_highest(lapic->irr) : -1;
 
     return wanted >= 0 && (uint32_t)(wanted & 0xF0) > (lapic_ppr(lapic) & 0xF0) ? wanted : -1;
 }
@@ -49,6 +50,8 @@ static bool lapic_wants_extint(const Lapic *lapic)
 {
     uint32_t lint0 = lapic->lvt[LVT_LINT0];
 
+    if (lapic_is_kept_elsewhere(lapic)) /* who knows whether the APIC lets it pass */
+        return lapic->lint0_level && lapic->id == 0;
     if (lapic->extint)
         return true;
     if (!lapic->lint0_level)

@@ -87,6 +87,43 @@ static void board_apic_write(void *opaque, unsigned id, uint64_t offset, unsigne
     g_rec_mutex_unlock(&machine->lock);
 }
 
+static void board_apic_keep(void *opaque, void (*send)(void *backend, const ApicMessage *message),
+                            void *backend)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    lapic_bus_set_keeper(machine->priv->lapics, send, backend);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
+static void board_apic_get(void *opaque, unsigned id, CpuApic *out_apic)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    lapic_get(machine->priv->lapics, id, out_apic);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
+static void board_apic_set(void *opaque, unsigned id, const CpuApic *apic)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    lapic_set(machine->priv->lapics, id, apic);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
+static void board_apic_eoi(void *opaque, uint8_t vector)
+{
+    Machine *machine = opaque;
+
+    g_rec_mutex_lock(&machine->lock);
+    ioapic_on_eoi(machine->priv->ioapic, vector);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
 static bool board_a20(void *opaque)
 {
     return machine_a20(opaque);
@@ -118,6 +155,7 @@ bool machine_cpus_new(Machine *machine, GError **error)
         .memory = machine->memory,
         .ports = machine->ports,
         .clock = machine->clock,
+        .model = cpu_model_software(p->config.n_cpus),
         .acknowledge = board_acknowledge,
         .pending = board_pending,
         .apic_read_msr = board_read_msr,
@@ -127,11 +165,18 @@ bool machine_cpus_new(Machine *machine, GError **error)
         .apic_page = board_apic_page,
         .apic_read = board_apic_read,
         .apic_write = board_apic_write,
+        .apic_keep = board_apic_keep,
+        .apic_get = board_apic_get,
+        .apic_set = board_apic_set,
+        .apic_eoi = board_apic_eoi,
         .a20 = board_a20,
         .x87_error = board_x87_error,
     };
     p->backend = p->config.cpu->machine_new(&p->board, p->config.n_cpus, error);
     if (!p->backend)
+        return false;
+    if (p->config.cpu->limit_model &&
+        !p->config.cpu->limit_model(p->backend, &p->board.model, error))
         return false;
     watch_code(p, machine->ram);
     watch_code(p, p->bios);
@@ -225,6 +270,8 @@ void machine_cpus_run(Machine *machine)
 {
     MachinePrivate *p = machine->priv;
 
+    if (p->config.cpu->resume)
+        p->config.cpu->resume(p->backend);
     g_mutex_lock(&p->run_lock);
     p->run = true;
     g_cond_broadcast(&p->run_cond);
@@ -321,6 +368,8 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
     bool any = false;
 
     g_return_val_if_fail(ram->dirty != NULL, false);
+    if (p->config.cpu->collect_dirty)
+        p->config.cpu->collect_dirty(p->backend, ram);
     for (uint64_t i = 0; i < n; i++) {
         out_pages[i] = 0;
         if (__atomic_load_n(&ram->dirty[i], __ATOMIC_RELAXED)) {

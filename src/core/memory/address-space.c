@@ -17,19 +17,23 @@ struct Region {
     uint64_t offset;
 };
 
+typedef struct {
+    void (*changed)(void *opaque, FlatView *view);
+    void *opaque;
+} Listener;
+
 struct AddressSpace {
     /* owned */
     char *name;
     GPtrArray *regions; /* Region, the one that answers first in front */
     GPtrArray *rams;    /* Ram, borrowed: every block that was ever mapped here, for dma_done() */
+    GArray *listeners;  /* of Listener */
     FlatView *view;
 
     uint64_t size;
     uint64_t next_sequence;
     unsigned transaction_depth;
     bool is_stale; /* regions changed inside a transaction */
-    void (*changed)(void *opaque, FlatView *view);
-    void *changed_opaque;
 };
 
 /* Flattening */
@@ -147,8 +151,10 @@ static void address_space_changed(AddressSpace *as)
     FlatView *old = as->view;
     as->is_stale = false;
     as->view = address_space_flatten(as);
-    if (as->changed)
-        as->changed(as->changed_opaque, as->view);
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        const Listener *listener = &g_array_index(as->listeners, Listener, i);
+        listener->changed(listener->opaque, as->view);
+    }
     flat_view_unref(old);
 }
 
@@ -162,6 +168,7 @@ AddressSpace *address_space_new(const char *name, uint64_t size)
     as->size = size;
     as->regions = g_ptr_array_new_with_free_func(g_free);
     as->rams = g_ptr_array_new();
+    as->listeners = g_array_new(FALSE, FALSE, sizeof(Listener));
     as->view = address_space_flatten(as);
     return as;
 }
@@ -173,6 +180,7 @@ void address_space_free(AddressSpace *as)
     flat_view_unref(as->view);
     g_ptr_array_unref(as->regions);
     g_ptr_array_unref(as->rams);
+    g_array_unref(as->listeners);
     g_free(as->name);
     g_free(as);
 }
@@ -289,11 +297,19 @@ FlatView *address_space_view(AddressSpace *as)
     return as->view;
 }
 
-void address_space_set_listener(AddressSpace *as, void (*changed)(void *opaque, FlatView *view),
+void address_space_add_listener(AddressSpace *as, void (*changed)(void *opaque, FlatView *view),
                                 void *opaque)
 {
-    as->changed = changed;
-    as->changed_opaque = opaque;
+    Listener listener = { changed, opaque };
+
+    g_array_append_val(as->listeners, listener);
+}
+
+void address_space_remove_listener(AddressSpace *as, void *opaque)
+{
+    for (unsigned i = as->listeners->len; i-- > 0;)
+        if (g_array_index(as->listeners, Listener, i).opaque == opaque)
+            g_array_remove_index(as->listeners, i);
 }
 
 Ram *address_space_find_ram(AddressSpace *as, const void *host, uint64_t *out_offset)

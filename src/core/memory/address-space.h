@@ -83,10 +83,11 @@ void flat_view_unref(FlatView *view);
  * and NULL is returned. Lock-free. */
 const Span *flat_view_find(const FlatView *view, uint64_t addr, Span *out_gap);
 
-/* @changed is called with the board lock held after each new view. One listener a space: the CPU
- * backend, which must not return before every vCPU has stopped using the older view. */
-void address_space_set_listener(AddressSpace *as, void (*changed)(void *opaque, FlatView *view),
+/* @changed is called with the board lock held after each new view. The listeners are CPU backends,
+ * which must not return before every vCPU has stopped using the older view. */
+void address_space_add_listener(AddressSpace *as, void (*changed)(void *opaque, FlatView *view),
                                 void *opaque);
+void address_space_remove_listener(AddressSpace *as, void *opaque);
 
 /* The block that @host points into and where; NULL: none that was ever mapped here. */
 Ram *address_space_find_ram(AddressSpace *as, const void *host, uint64_t *out_offset);

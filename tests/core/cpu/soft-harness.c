@@ -137,6 +137,7 @@ SoftHarness *soft_harness_new(void)
         .memory = h->memory,
         .ports = h->ports,
         .clock = h->clock,
+        .model = cpu_model_software(1),
         .acknowledge = harness_acknowledge,
         .pending = harness_pending,
         .apic_read_msr = harness_read_msr,

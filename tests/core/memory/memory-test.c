@@ -250,7 +250,7 @@ static void a_transaction_makes_one_view(void **state)
     Fixture *f = *state;
     unsigned n_changes = 0;
 
-    address_space_set_listener(f->as, on_changed, &n_changes);
+    address_space_add_listener(f->as, on_changed, &n_changes);
     FlatView *old = flat_view_ref(address_space_view(f->as));
     address_space_begin(f->as);
     address_space_begin(f->as);

@@ -194,10 +194,12 @@ uint64_t soft_retired(const Vcpu *vcpu)
 
 uint64_t soft_tsc(const SoftCpu *cpu)
 {
-    const Clock *clock = cpu->vcpu.board->clock;
-    uint64_t now = clock_now_ns(clock);
-    if (clock_kind(clock) == CLOCK_DETERMINISTIC) /* an instruction takes a nanosecond */
+    const CpuBoard *board = cpu->vcpu.board;
+    uint64_t now = clock_now_ns(board->clock);
+    if (clock_kind(board->clock) == CLOCK_DETERMINISTIC) /* an instruction takes a nanosecond */
         now += retired_now(cpu) - cpu->clock_retired;
+    if (G_UNLIKELY(board->model.tsc_hz != CPU_TSC_HZ_USUAL))
+        now = clock_ns_to_ticks(now, board->model.tsc_hz);
     return now + cpu->tsc_offset;
 }
 
@@ -289,6 +291,28 @@ static bool take_signal(SoftCpu *cpu, unsigned signal)
     return true;
 }
 
+/* What another backend had accepted and not got to deliver. */
+static void deliver_event(SoftCpu *cpu)
+{
+    CpuEvent event = cpu->event;
+    cpu->event.kind = CPU_EVENT_NONE;
+    cpu->halted = false;
+    switch (event.kind) {
+    case CPU_EVENT_INTERRUPT:
+        soft_interrupt(cpu, event.vector, SOFT_EVENT_EXTERNAL, false, 0);
+        break;
+    case CPU_EVENT_NMI:
+        cpu->nmi_blocked = true;
+        soft_interrupt(cpu, X86_NMI, SOFT_EVENT_EXTERNAL, false, 0);
+        break;
+    case CPU_EVENT_EXCEPTION:
+        if (event.has_error)
+            soft_fault_error(cpu, event.vector, event.error);
+        soft_fault(cpu, event.vector);
+    case CPU_EVENT_NONE: break;
+    }
+}
+
 enum { GO_ON = -1 };
 
 /* Between two blocks: what others want of this vCPU. A CpuExit, or GO_ON. */
@@ -316,6 +340,8 @@ static int answer_signals(SoftCpu *cpu)
         cpu->vcpu.wake_mask = ~(unsigned)(VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_NMI);
         return CPU_EXIT_HALTED;
     }
+    if (cpu->event.kind != CPU_EVENT_NONE)
+        deliver_event(cpu);
     if (!cpu->shadow) {
         if (!cpu->nmi_blocked && take_signal(cpu, VCPU_SIGNAL_NMI)) {
             cpu->halted = false;
@@ -432,4 +458,37 @@ out:
     soft_fp_leave(cpu);
     soft_guest_leave(cpu);
     return (CpuExit)exit;
+}
+
+static CpuExit end_step(SoftCpu *cpu, CpuExit exit)
+{
+    cpu->op = NULL;
+    soft_update_mode(cpu);
+    soft_fp_leave(cpu);
+    soft_guest_leave(cpu);
+    return exit;
+}
+
+CpuExit soft_step(Vcpu *vcpu)
+{
+    SoftCpu *cpu = (SoftCpu *)vcpu;
+    soft_guest_enter(cpu);
+    soft_fp_enter(cpu);
+    soft_code_cache_flush(cpu);
+    cpu->op = NULL;
+    cpu->delivering = -1;
+    if (sigsetjmp(cpu->fault_jump, 0)) {
+        if (cpu->alone)
+            soft_exclusive_end(cpu);
+        fault_to_instruction(cpu);
+        return end_step(cpu, soft_deliver_fault(cpu) ? CPU_EXIT_STOPPED : CPU_EXIT_SHUTDOWN);
+    }
+    if (cpu->event.kind != CPU_EVENT_NONE) {
+        deliver_event(cpu);
+    } else if (!cpu->halted && !cpu->wait_sipi) {
+        cpu->break_block = false;
+        cpu->mode |= SOFT_MODE_ONE;
+        run_single(cpu);
+    }
+    return end_step(cpu, CPU_EXIT_STOPPED);
 }

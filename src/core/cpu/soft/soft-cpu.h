@@ -211,6 +211,7 @@ struct SoftCpu {
     uint64_t misc_enable, debugctl, mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8],
         spec_ctrl;
     uint64_t tsc_offset;
+    CpuEvent event;  /* to be delivered first */
     uint64_t random; /* RDRAND of a deterministic machine */
     bool shadow;     /* no interrupt (and no debug trap) before the next instruction has run */
     bool nmi_blocked, halted, wait_sipi;
@@ -345,8 +346,9 @@ uint64_t soft_tsc(const SoftCpu *cpu);
 /* Writes the vCPU's whole state, from and to the common form. */
 void soft_get_state(Vcpu *vcpu, CpuState *out_state);
 void soft_set_state(Vcpu *vcpu, const CpuState *state);
-/* CpuOps.run, .retired, .code_written. */
+/* CpuOps.run, .step, .retired, .code_written. */
 CpuExit soft_run(Vcpu *vcpu);
+CpuExit soft_step(Vcpu *vcpu);
 uint64_t soft_retired(const Vcpu *vcpu);
 void soft_ram_code_written(void *backend, Ram *ram, uint64_t offset, uint64_t length);
 

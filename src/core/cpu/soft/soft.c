@@ -49,8 +49,10 @@ static void *soft_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **
     g_mutex_init(&machine->lock);
     g_cond_init(&machine->changed);
     g_mutex_init(&machine->mail_lock);
-    address_space_set_listener(board->memory, on_memory_view, machine);
-    address_space_set_listener(board->ports, on_port_view, machine);
+    g_rec_mutex_lock(board->lock);
+    address_space_add_listener(board->memory, on_memory_view, machine);
+    address_space_add_listener(board->ports, on_port_view, machine);
+    g_rec_mutex_unlock(board->lock);
     return machine;
 }
 
@@ -59,8 +61,10 @@ static void soft_machine_free(void *backend)
     SoftMachine *machine = backend;
     if (!machine)
         return;
-    address_space_set_listener(machine->board->memory, NULL, NULL);
-    address_space_set_listener(machine->board->ports, NULL, NULL);
+    g_rec_mutex_lock(machine->board->lock);
+    address_space_remove_listener(machine->board->memory, machine);
+    address_space_remove_listener(machine->board->ports, machine);
+    g_rec_mutex_unlock(machine->board->lock);
     g_mutex_clear(&machine->lock);
     g_cond_clear(&machine->changed);
     g_mutex_clear(&machine->mail_lock);
@@ -228,6 +232,7 @@ void soft_get_state(Vcpu *vcpu, CpuState *state)
     state->wait_sipi = cpu->wait_sipi;
     state->interrupt_shadow = cpu->shadow;
     state->nmi_blocked = cpu->nmi_blocked;
+    state->event = cpu->event;
 }
 
 void soft_set_state(Vcpu *vcpu, const CpuState *state)
@@ -277,6 +282,7 @@ void soft_set_state(Vcpu *vcpu, const CpuState *state)
     cpu->wait_sipi = state->wait_sipi;
     cpu->shadow = state->interrupt_shadow;
     cpu->nmi_blocked = state->nmi_blocked;
+    cpu->event = state->event;
     cpu->delivering = -1;
     cpu->op = NULL;
     cpu->cpl = !(cpu->cr0 & CR0_PE)      ? 0
@@ -298,6 +304,7 @@ const CpuOps cpu_soft_ops = {
     .vcpu_init = soft_vcpu_init,
     .vcpu_clear = soft_vcpu_clear,
     .run = soft_run,
+    .step = soft_step,
     .kick = soft_kick,
     .get_state = soft_get_state,
     .set_state = soft_set_state,

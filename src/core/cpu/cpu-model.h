@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* What a guest is told of its processor: CPUID (SDM vol. 2) as data, the same whichever backend
+ * runs it. A guest may be moved to a backend only if that can do all that it has been told.
+ * Included by cpu.h; constant once a machine is made, so any thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Words of feature bits, each one register of one leaf. */
+typedef enum {
+    CPU_FEATURES_1C, /* leaf 1 ECX */
+    CPU_FEATURES_1D,
+    CPU_FEATURES_7B, /* leaf 7 subleaf 0 EBX */
+    CPU_FEATURES_7C,
+    CPU_FEATURES_7D,
+    CPU_FEATURES_72D, /* leaf 7 subleaf 2 EDX */
+    CPU_FEATURES_EC,  /* leaf 80000001h ECX */
+    CPU_FEATURES_ED,
+    CPU_N_FEATURES
+} CpuFeatureWord;
+
+typedef struct {
+    uint32_t features[CPU_N_FEATURES];
+    uint64_t tsc_hz;
+    unsigned n_cpus;
+    const char *brand; /* static; up to 47 characters */
+} CpuModel;
+
+#define CPU_TSC_HZ_USUAL                                                                           \
+    UINT64_C(1000000000) /* a tick a nanosecond: what the software CPU likes                       \
+                          */
+
+/* Everything that the software CPU does: x86-64-v2 and some more. */
+CpuModel cpu_model_software(unsigned n_cpus);
+/* Leaves out of @model the features that are not in @features. What only says how the machine is
+ * built (APIC, hypervisor, cores) stays. */
+void cpu_model_restrict(CpuModel *model, const uint32_t features[CPU_N_FEATURES]);
+/* Whether a processor with @features can do all of @model. */
+bool cpu_model_fits(const CpuModel *model, const uint32_t features[CPU_N_FEATURES]);
+/* EAX, EBX, ECX, EDX of a leaf on CPU @id. OSXSAVE is clear and SYSCALL set: they follow the guest,
+ * so the backend sees to them. */
+void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t subleaf,
+                    uint32_t out[4]);
+/* The ranges that cpu_model_leaf() has something to say of, for backends that want all at once. */
+#define CPU_LEAF_MAX_BASIC 0x16u
+#define CPU_LEAF_HYPERVISOR 0x40000000u
+#define CPU_LEAF_EXTENDED 0x80000000u
+#define CPU_LEAF_MAX_EXTENDED 0x80000008u
