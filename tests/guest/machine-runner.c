@@ -25,7 +25,7 @@ typedef struct {
     /* options */
     int memory_mib, n_cpus;
     char **cdroms, **disks;
-    char *kernel, *initrd, *append, *firmware;
+    char *cpu, *kernel, *initrd, *append, *firmware;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
     gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
@@ -209,7 +209,7 @@ static void fill_config(Runner *r, MachineConfig *config)
         .name = "runner",
         .memory_bytes = r->memory_mib * MIB,
         .n_cpus = r->n_cpus,
-        .cpu = &cpu_soft_ops,
+        .cpu = g_strcmp0(r->cpu, "kvm") == 0 ? &cpu_kvm_ops : &cpu_soft_ops,
         .clock = r->deterministic ? CLOCK_DETERMINISTIC : CLOCK_REAL,
         .firmware_path = r->firmware,
         .boot_order = r->disk_first ? "disk,cdrom" : NULL,
@@ -261,6 +261,7 @@ int main(int argc, char **argv)
     static Runner r = { .memory_mib = 256, .n_cpus = 1, .timeout_s = 60 };
     const GOptionEntry options[] = {
         { "memory", 'm', 0, G_OPTION_ARG_INT, &r.memory_mib, "Memory in MiB", "N" },
+        { "cpu", 0, 0, G_OPTION_ARG_STRING, &r.cpu, "software (the default) or kvm", "CPU" },
         { "cpus", 0, 0, G_OPTION_ARG_INT, &r.n_cpus, "vCPUs", "N" },
         { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.cdroms, "A disc", "ISO" },
         { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.disks, "A hard disk", "IMAGE" },

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* Messages from the board to the local APICs, which are in the kernel. The kernel must know the
+ * level-triggered ones beforehand, by its routing table, to tell us when the guest has handled
+ * them: the table is learnt from the messages themselves. */
+
+#include "core/cpu/kvm/kvm-machine.h"
+#include "core/irq/apic.h"
+#include <errno.h>
+#include <gio/gio.h>
+#include <sys/ioctl.h>
+
+/* A message in MSI form (SDM vol. 3A §11.11). */
+static uint32_t msi_address(const ApicMessage *message)
+{
+    return APIC_BASE_DEFAULT | (message->destination & 0xFF) << 12 |
+           (message->logical ? 1u << 2 : 0);
+}
+
+static uint32_t msi_data(const ApicMessage *message)
+{
+    return message->vector | (uint32_t)message->delivery << 8 |
+           (message->level ? 1u << 15 | 1u << 14 : 0);
+}
+
+bool kvm_irq_init(KvmMachine *machine, GError **error)
+{
+    size_t size = sizeof *machine->routes + KVM_LEVEL_ROUTES * sizeof machine->routes->entries[0];
+
+    machine->routes = g_malloc0(size);
+    return true;
+}
+
+static bool route_is_known(const KvmMachine *machine, uint32_t address, uint32_t data)
+{
+    for (unsigned i = 0; i < machine->routes->nr; i++) {
+        const struct kvm_irq_routing_msi *msi = &machine->routes->entries[i].u.msi;
+        if (msi->address_lo == address && msi->data == data)
+            return true;
+    }
+    return false;
+}
+
+/* The oldest makes room: guests set their inputs up once. */
+static void learn_route(KvmMachine *machine, uint32_t address, uint32_t data)
+{
+    if (route_is_known(machine, address, data))
+        return;
+    unsigned slot = machine->next_route++ % KVM_LEVEL_ROUTES;
+    machine->routes->entries[slot] = (struct kvm_irq_routing_entry){
+        .gsi = slot,
+        .type = KVM_IRQ_ROUTING_MSI,
+        .u.msi = { .address_lo = address, .data = data },
+    };
+    machine->routes->nr = MAX(machine->routes->nr, slot + 1);
+    if (ioctl(machine->vm_fd, KVM_SET_GSI_ROUTING, machine->routes) < 0)
+        g_warning("KVM: interrupt routes: %s", g_strerror(errno));
+}
+
+void kvm_irq_send(void *backend, const ApicMessage *message)
+{
+    KvmMachine *machine = backend;
+    struct kvm_msi msi = { .address_lo = msi_address(message), .data = msi_data(message) };
+
+    if (message->level)
+        learn_route(machine, msi.address_lo, msi.data);
+    ioctl(machine->vm_fd, KVM_SIGNAL_MSI, &msi); /* nobody there: lost, as on the bus */
+}

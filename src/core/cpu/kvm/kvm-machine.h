@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* The KVM backend's own state and what its files share: a virtual machine of the kernel's
+ * (kvm-machine.c), its memory slots (kvm-memory.c), its interrupts (kvm-irq.c), and its vCPUs,
+ * whose state goes in and out (kvm-state.c), which run (kvm-run.c) and are helped by the software
+ * CPU where KVM cannot go on (kvm-assist.c). Included by the files of this folder.
+ *
+ * The local APICs are in the kernel; PIC, I/O APIC and all timers are the board's (a split
+ * irqchip). Source: Documentation/virt/kvm/api.rst of Linux. */
+
+#include "core/cpu/cpu.h"
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#define KVM_MAX_CPUS 64
+#define KVM_LEVEL_ROUTES 24 /* as many level-triggered messages as the I/O APIC has inputs */
+
+typedef struct KvmMachine KvmMachine;
+typedef struct KvmAssist KvmAssist; /* kvm-assist.c */
+
+/* A range of guest memory as the kernel has it. */
+typedef struct {
+    uint64_t start, size;
+    Ram *ram;
+    uint64_t ram_offset;
+    bool read_only;
+    unsigned id;
+} KvmSlot;
+
+typedef struct {
+    Vcpu vcpu;
+    KvmMachine *machine; /* borrowed */
+    int fd;              /* owned */
+    struct kvm_run *run; /* owned mapping */
+    pthread_t thread;    /* who is in run() */
+    unsigned in_guest;   /* atomic: may touch guest memory by slots */
+    uint64_t tsc_offset; /* CpuState's, as last seen */
+    bool needs_entry;    /* the last exit's instruction is completed by the next entry */
+    Vcpu *assistant;     /* owned, made when first needed: kvm-assist.c */
+    /* Atomic: counts of exits, for whoever asks how it goes. */
+    uint64_t n_exits, n_assisted;
+} KvmCpu;
+
+struct KvmMachine {
+    const CpuBoard *board; /* borrowed */
+    unsigned n_vcpus;
+    int kvm_fd, vm_fd; /* owned */
+    size_t run_size;
+    KvmCpu *vcpu[KVM_MAX_CPUS]; /* borrowed; registered by vcpu_init */
+
+    /* Exclusive sections: while one is wanted no vCPU enters the guest. */
+    GMutex lock;
+    GCond changed;
+    unsigned exclusive_wanted; /* atomic */
+    bool exclusive_taken;      /* lock */
+
+    GArray *slots;    /* of KvmSlot, sorted; board lock */
+    GArray *free_ids; /* of unsigned: slot numbers given back; board lock */
+    unsigned n_ids;
+
+    struct kvm_irq_routing *routes; /* owned; board lock */
+    unsigned next_route;
+
+    uint32_t *msrs; /* owned: indices that both KVM and CpuState have */
+    unsigned n_msrs;
+    int64_t tsc_ahead; /* the clock in TSC ticks, minus the host's TSC; set by resume */
+    bool has_tsc_offset;
+
+    GMutex assist_lock;
+    KvmAssist *assist; /* owned, made when first needed */
+};
+
+static inline KvmCpu *kvm_cpu(Vcpu *vcpu)
+{
+    return (KvmCpu *)vcpu;
+}
+
+/* kvm-run.c */
+CpuExit kvm_cpu_run(Vcpu *vcpu);
+void kvm_cpu_kick(Vcpu *vcpu);
+bool kvm_cpu_install_kick(GError **error); /* once a process */
+/* No vCPU is in the guest between the two. Any thread but a vCPU's that is inside. */
+void kvm_exclusive_begin(KvmMachine *machine);
+void kvm_exclusive_end(KvmMachine *machine);
+
+/* kvm-memory.c. on_view: a listener of the address space. */
+bool kvm_memory_init(KvmMachine *machine, GError **error);
+void kvm_memory_on_view(void *opaque, FlatView *view);
+void kvm_memory_collect_dirty(void *backend, Ram *ram);
+void kvm_memory_clear(KvmMachine *machine);
+
+/* kvm-irq.c. A message to the local APICs; any thread. */
+bool kvm_irq_init(KvmMachine *machine, GError **error);
+void kvm_irq_send(void *backend, const ApicMessage *message);
+
+/* kvm-cpuid.c */
+bool kvm_cpuid_features(int kvm_fd, uint32_t out_features[CPU_N_FEATURES]);
+bool kvm_cpuid_set(KvmCpu *cpu, GError **error);
+
+/* kvm-state.c */
+bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error);
+void kvm_get_state(Vcpu *vcpu, CpuState *out_state);
+void kvm_set_state(Vcpu *vcpu, const CpuState *state);
+void kvm_resume(void *backend);
+/* All but what the software CPU never changes: the local APIC, the clock. */
+void kvm_get_registers(KvmCpu *cpu, CpuState *out_state);
+void kvm_set_registers(KvmCpu *cpu, const CpuState *state);
+
+/* kvm-assist.c: the software CPU executes the instruction that KVM cannot. False: nor can it, and
+ * Vcpu.failure says why. *@out_shutdown: it ended in a triple fault. */
+bool kvm_assist(KvmCpu *cpu, bool *out_shutdown);
+void kvm_assist_free(KvmAssist *assist);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* The kernel's memory slots follow the board's address space. A change touches only the slots that
+ * it concerns: what lies under the PAM registers is kept in pieces of their size, so that opening
+ * one does not unmap all of memory. */
+
+#include "core/cpu/kvm/kvm-machine.h"
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define PAM_START UINT64_C(0xC0000)
+#define PAM_END UINT64_C(0x100000)
+#define PAM_PIECE UINT64_C(0x4000)
+
+static KvmSlot *slot_at(GArray *slots, unsigned i)
+{
+    return &g_array_index(slots, KvmSlot, i);
+}
+
+static int compare_slots(const KvmSlot *a, const KvmSlot *b)
+{
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static bool slots_equal(const KvmSlot *a, const KvmSlot *b)
+{
+    return a->start == b->start && a->size == b->size && a->ram == b->ram &&
+           a->ram_offset == b->ram_offset && a->read_only == b->read_only;
+}
+
+static void add_piece(GArray *slots, const Span *span, uint64_t start, uint64_t end)
+{
+    KvmSlot slot = {
+        .start = start,
+        .size = end - start,
+        .ram = span->ram,
+        .ram_offset = span->ram_offset + (start - span->start),
+        .read_only = span->kind == SPAN_ROM,
+    };
+    g_array_append_val(slots, slot);
+}
+
+/* Slots are whole pages; the ragged ends of a span are left to exits. */
+static GArray *slots_of(const FlatView *view)
+{
+    GArray *slots = g_array_new(FALSE, TRUE, sizeof(KvmSlot));
+
+    for (unsigned i = 0; i < view->n; i++) {
+        const Span *span = &view->spans[i];
+        if (span->kind != SPAN_RAM && span->kind != SPAN_ROM)
+            continue;
+        uint64_t start = (span->start + RAM_PAGE_SIZE - 1) & ~UINT64_C(0xFFF);
+        uint64_t end = span->end & ~UINT64_C(0xFFF);
+        if ((span->ram_offset + (start - span->start)) & 0xFFF)
+            continue;
+        while (start < end) {
+            uint64_t stop = end;
+            if (start < PAM_START)
+                stop = MIN(end, PAM_START);
+            else if (start < PAM_END)
+                stop = MIN(end, (start & ~(PAM_PIECE - 1)) + PAM_PIECE);
+            add_piece(slots, span, start, stop);
+            start = stop;
+        }
+    }
+    return slots;
+}
+
+static bool set_slot(KvmMachine *machine, const KvmSlot *slot, bool present)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = slot->id,
+        .flags = (slot->read_only ? KVM_MEM_READONLY : 0) |
+                 (slot->ram->dirty && !slot->read_only ? KVM_MEM_LOG_DIRTY_PAGES : 0),
+        .guest_phys_addr = slot->start,
+        .memory_size = present ? slot->size : 0,
+        .userspace_addr = (uintptr_t)slot->ram->host + slot->ram_offset,
+    };
+    if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0)
+        return true;
+    g_warning("KVM: memory slot %u at 0x%" G_GINT64_MODIFIER "x: %s", slot->id, slot->start,
+              g_strerror(errno));
+    return false;
+}
+
+static unsigned take_id(KvmMachine *machine)
+{
+    if (machine->free_ids->len == 0)
+        return machine->n_ids++;
+    unsigned id = g_array_index(machine->free_ids, unsigned, machine->free_ids->len - 1);
+    g_array_set_size(machine->free_ids, machine->free_ids->len - 1);
+    return id;
+}
+
+/* The log of pages written since it was last asked goes to Ram.dirty, and starts anew. */
+static void collect_slot(KvmMachine *machine, const KvmSlot *slot)
+{
+    if (!slot->ram->dirty || slot->read_only)
+        return;
+    uint64_t n_pages = slot->size >> RAM_PAGE_SHIFT, n_words = (n_pages + 63) / 64;
+    g_autofree uint64_t *bits = g_new0(uint64_t, n_words);
+    struct kvm_dirty_log log = { .slot = slot->id, .dirty_bitmap = bits };
+    uint8_t *dirty = slot->ram->dirty + (slot->ram_offset >> RAM_PAGE_SHIFT);
+
+    if (ioctl(machine->vm_fd, KVM_GET_DIRTY_LOG, &log) < 0)
+        memset(bits, 0xFF, n_words * sizeof *bits); /* rather too much than too little */
+    for (uint64_t i = 0; i < n_words; i++)
+        for (uint64_t word = bits[i]; word; word &= word - 1) {
+            uint64_t page = i * 64 + (unsigned)__builtin_ctzll(word);
+            if (page < n_pages)
+                __atomic_store_n(&dirty[page], 1, __ATOMIC_RELAXED);
+        }
+}
+
+void kvm_memory_collect_dirty(void *backend, Ram *ram)
+{
+    KvmMachine *machine = backend;
+
+    g_rec_mutex_lock(machine->board->lock);
+    for (unsigned i = 0; i < machine->slots->len; i++)
+        if (slot_at(machine->slots, i)->ram == ram)
+            collect_slot(machine, slot_at(machine->slots, i));
+    g_rec_mutex_unlock(machine->board->lock);
+}
+
+/* Merges the sorted old and new slots: equal ones stay, others go and come. */
+void kvm_memory_on_view(void *opaque, FlatView *view)
+{
+    KvmMachine *machine = opaque;
+    g_autoptr(GArray) old = machine->slots;
+    GArray *new = slots_of(view);
+    unsigned n_gone = 0;
+
+    g_array_sort(new, (GCompareFunc)compare_slots);
+    for (unsigned i = 0, j = 0; i < old->len; i++) {
+        KvmSlot *slot = slot_at(old, i);
+        while (j < new->len && slot_at(new, j)->start < slot->start)
+            j++;
+        bool stays = j < new->len &&slots_equal(slot, slot_at(new, j));
+        if (stays)
+            slot_at(new, j)->id = slot->id + 1; /* 0: to be made */
+        else
+            n_gone++;
+        slot->size = stays ? 0 : slot->size;
+    }
+    if (n_gone > 0) /* nobody may miss memory that is about to come back in other pieces */
+        kvm_exclusive_begin(machine);
+    for (unsigned i = 0; i < old->len; i++) {
+        KvmSlot *slot = slot_at(old, i);
+        if (slot->size == 0)
+            continue;
+        collect_slot(machine, slot);
+        set_slot(machine, slot, false);
+        g_array_append_val(machine->free_ids, slot->id);
+    }
+    for (unsigned i = 0; i < new->len; i++) {
+        KvmSlot *slot = slot_at(new, i);
+        bool stayed = slot->id != 0;
+        slot->id = stayed ? slot->id - 1 : take_id(machine);
+        if (!stayed)
+            set_slot(machine, slot, true);
+    }
+    machine->slots = new;
+    if (n_gone > 0)
+        kvm_exclusive_end(machine);
+}
+
+bool kvm_memory_init(KvmMachine *machine, GError **error)
+{
+    const CpuBoard *board = machine->board;
+    bool good = true;
+
+    machine->slots = g_array_new(FALSE, TRUE, sizeof(KvmSlot));
+    machine->free_ids = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    g_rec_mutex_lock(board->lock);
+    g_autoptr(GArray) wanted = slots_of(address_space_view(board->memory));
+    for (unsigned i = 0; i < wanted->len && good; i++) {
+        KvmSlot *slot = slot_at(wanted, i);
+        slot->id = take_id(machine);
+        good = set_slot(machine, slot, true);
+        g_array_append_val(machine->slots, *slot);
+    }
+    if (good)
+        address_space_add_listener(board->memory, kvm_memory_on_view, machine);
+    g_rec_mutex_unlock(board->lock);
+    if (!good)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                            "KVM: the machine's memory cannot be mapped");
+    return good;
+}
+
+void kvm_memory_clear(KvmMachine *machine)
+{
+    g_clear_pointer(&machine->slots, g_array_unref);
+    g_clear_pointer(&machine->free_ids, g_array_unref);
+}

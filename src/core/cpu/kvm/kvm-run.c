@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* Running a vCPU: into the guest, out at exits and kicks, and what each exit asks for. */
+
+#include "core/cpu/kvm/kvm-machine.h"
+#include <errno.h>
+#include <gio/gio.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+/* A vCPU is got out of the guest by a signal that does nothing else. immediate_exit covers the
+ * moment before the guest is entered. */
+#define KICK_SIGNAL (SIGRTMIN + 4)
+
+static void on_kick(int number)
+{
+}
+
+bool kvm_cpu_install_kick(GError **error)
+{
+    struct sigaction action = { .sa_handler = on_kick };
+
+    if (sigaction(KICK_SIGNAL, &action, NULL) == 0)
+        return true;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "KVM: no signal for virtual CPUs: %s",
+                g_strerror(errno));
+    return false;
+}
+
+void kvm_cpu_kick(Vcpu *vcpu)
+{
+    KvmCpu *cpu = kvm_cpu(vcpu);
+
+    __atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST))
+        pthread_kill(cpu->thread, KICK_SIGNAL);
+}
+
+static void leave_guest(KvmCpu *cpu)
+{
+    KvmMachine *machine = cpu->machine;
+
+    __atomic_store_n(&cpu->in_guest, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST)) {
+        g_mutex_lock(&machine->lock);
+        g_cond_broadcast(&machine->changed);
+        g_mutex_unlock(&machine->lock);
+    }
+}
+
+static void enter_guest(KvmCpu *cpu)
+{
+    KvmMachine *machine = cpu->machine;
+
+    for (;;) {
+        /* Sequentially consistent on both sides: we see the wish, or its maker sees us inside. */
+        __atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
+        if (!__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))
+            return;
+        leave_guest(cpu);
+        g_mutex_lock(&machine->lock);
+        while (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))
+            g_cond_wait(&machine->changed, &machine->lock);
+        g_mutex_unlock(&machine->lock);
+    }
+}
+
+static bool is_quiet(KvmMachine *machine)
+{
+    for (unsigned i = 0; i < machine->n_vcpus; i++)
+        if (machine->vcpu[i] && __atomic_load_n(&machine->vcpu[i]->in_guest, __ATOMIC_SEQ_CST))
+            return false;
+    return true;
+}
+
+void kvm_exclusive_begin(KvmMachine *machine)
+{
+    g_mutex_lock(&machine->lock);
+    while (machine->exclusive_taken)
+        g_cond_wait(&machine->changed, &machine->lock);
+    machine->exclusive_taken = true;
+    __atomic_store_n(&machine->exclusive_wanted, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < machine->n_vcpus; i++)
+        if (machine->vcpu[i])
+            kvm_cpu_kick(&machine->vcpu[i]->vcpu);
+    while (!is_quiet(machine))
+        g_cond_wait(&machine->changed, &machine->lock);
+    g_mutex_unlock(&machine->lock);
+}
+
+void kvm_exclusive_end(KvmMachine *machine)
+{
+    g_mutex_lock(&machine->lock);
+    machine->exclusive_taken = false;
+    __atomic_store_n(&machine->exclusive_wanted, 0, __ATOMIC_SEQ_CST);
+    g_cond_broadcast(&machine->changed);
+    g_mutex_unlock(&machine->lock);
+}
+
+/* Exits. */
+
+/* One access of @size bytes; those of no usual size (the ends of one that crosses a page) go byte
+ * by byte. */
+static void access_board(const CpuBoard *board, AddressSpace *space, uint64_t address,
+                         uint8_t *data, unsigned size, bool is_write)
+{
+    unsigned step = size == 1 || size == 2 || size == 4 || size == 8 ? size : 1;
+
+    g_rec_mutex_lock(board->lock);
+    for (unsigned at = 0; at < size; at += step) {
+        uint64_t value = 0;
+        if (is_write) {
+            memcpy(&value, data + at, step);
+            address_space_write(space, address + at, step, value);
+        } else {
+            value = address_space_read(space, address + at, step);
+            memcpy(data + at, &value, step);
+        }
+    }
+    g_rec_mutex_unlock(board->lock);
+}
+
+static void on_io(KvmCpu *cpu)
+{
+    struct kvm_run *run = cpu->run;
+    const CpuBoard *board = cpu->vcpu.board;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+    for (unsigned i = 0; i < run->io.count; i++, data += run->io.size)
+        access_board(board, board->ports, run->io.port, data, run->io.size,
+                     run->io.direction == KVM_EXIT_IO_OUT);
+    cpu->needs_entry = true;
+}
+
+static void on_mmio(KvmCpu *cpu)
+{
+    struct kvm_run *run = cpu->run;
+    const CpuBoard *board = cpu->vcpu.board;
+
+    access_board(board, board->memory, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+                 run->mmio.is_write);
+    cpu->needs_entry = true;
+}
+
+enum { GO_ON = -1 };
+
+static CpuExit give_up(KvmCpu *cpu, char *why)
+{
+    g_free(cpu->vcpu.failure);
+    cpu->vcpu.failure = why;
+    return CPU_EXIT_FAILED;
+}
+
+/* KVM does not know how to go on; the software CPU does. */
+static int on_failure(KvmCpu *cpu)
+{
+    bool is_shutdown = false;
+
+    __atomic_fetch_add(&cpu->n_assisted, 1, __ATOMIC_RELAXED);
+    if (!kvm_assist(cpu, &is_shutdown))
+        return CPU_EXIT_FAILED;
+    return is_shutdown ? CPU_EXIT_SHUTDOWN : GO_ON;
+}
+
+static int on_exit_reason(KvmCpu *cpu)
+{
+    struct kvm_run *run = cpu->run;
+    const CpuBoard *board = cpu->vcpu.board;
+
+    switch (run->exit_reason) {
+    case KVM_EXIT_IO: on_io(cpu); return GO_ON;
+    case KVM_EXIT_MMIO: on_mmio(cpu); return GO_ON;
+    case KVM_EXIT_IOAPIC_EOI: board->apic_eoi(board->opaque, run->eoi.vector); return GO_ON;
+    case KVM_EXIT_INTR:
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_HLT: return GO_ON;
+    case KVM_EXIT_SHUTDOWN:
+    case KVM_EXIT_SYSTEM_EVENT: return CPU_EXIT_SHUTDOWN;
+    case KVM_EXIT_INTERNAL_ERROR:
+    case KVM_EXIT_FAIL_ENTRY: return on_failure(cpu);
+    default:
+        return give_up(cpu, g_strdup_printf("KVM stopped for a reason that is not known: %u",
+                                            run->exit_reason));
+    }
+}
+
+/* The instruction of the last exit is finished without the guest going any further. */
+static int complete_instruction(KvmCpu *cpu)
+{
+    int exit = GO_ON;
+
+    while (cpu->needs_entry && exit == GO_ON) {
+        cpu->needs_entry = false;
+        __atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        enter_guest(cpu);
+        int result = ioctl(cpu->fd, KVM_RUN, NULL);
+        leave_guest(cpu);
+        if (result == 0)
+            exit = on_exit_reason(cpu);
+    }
+    return exit;
+}
+
+static bool take_signal(KvmCpu *cpu, unsigned signal)
+{
+    if (!(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST) & signal))
+        return false;
+    __atomic_fetch_and(&cpu->vcpu.signals, ~signal, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* The PIC's interrupt, by way of LINT0 of the boot CPU; the kernel says when that lets it pass. */
+static void offer_pic_interrupt(KvmCpu *cpu)
+{
+    const CpuBoard *board = cpu->vcpu.board;
+    struct kvm_run *run = cpu->run;
+
+    run->request_interrupt_window = 0;
+    if (!board->pending(board->opaque, cpu->vcpu.id))
+        return;
+    if (run->ready_for_interrupt_injection) {
+        int vector = board->acknowledge(board->opaque, cpu->vcpu.id);
+        struct kvm_interrupt interrupt = { .irq = (uint32_t)vector };
+        if (vector >= 0)
+            ioctl(cpu->fd, KVM_INTERRUPT, &interrupt);
+        run->ready_for_interrupt_injection = 0;
+    }
+    run->request_interrupt_window = board->pending(board->opaque, cpu->vcpu.id);
+}
+
+/* Between two visits to the guest. */
+static int answer_signals(KvmCpu *cpu)
+{
+    __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
+        take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK | VCPU_SIGNAL_A20);
+        if (take_signal(cpu, VCPU_SIGNAL_STOP)) {
+            int exit = complete_instruction(cpu);
+            return exit == GO_ON ? CPU_EXIT_STOPPED : exit;
+        }
+        if (take_signal(cpu, VCPU_SIGNAL_NMI))
+            ioctl(cpu->fd, KVM_NMI);
+    }
+    offer_pic_interrupt(cpu);
+    return GO_ON;
+}
+
+CpuExit kvm_cpu_run(Vcpu *vcpu)
+{
+    KvmCpu *cpu = kvm_cpu(vcpu);
+    int exit;
+
+    cpu->thread = pthread_self();
+    while ((exit = answer_signals(cpu)) == GO_ON) {
+        enter_guest(cpu);
+        int result = ioctl(cpu->fd, KVM_RUN, NULL);
+        leave_guest(cpu);
+        cpu->needs_entry = false;
+        __atomic_store_n(&cpu->n_exits, cpu->n_exits + 1, __ATOMIC_RELAXED);
+        if (result == 0)
+            exit = on_exit_reason(cpu);
+        else if (errno != EINTR && errno != EAGAIN)
+            exit = give_up(cpu, g_strdup_printf("KVM_RUN: %s", g_strerror(errno)));
+        if (exit != GO_ON)
+            break;
+    }
+    return (CpuExit)exit;
+}
