@@ -133,9 +133,11 @@ static void do_exchanges(Cpu *cpu)
 /* Across two cache lines, and two pages. */
 static void do_split(Cpu *cpu)
 {
-    LOCKED("addq %1, %0", *(uint64_t *)(apart + 64 - 3), : "r"(cpu->id + 1) : "cc", "memory");
-    LOCKED("addq %1, %0", *(uint64_t *)(apart + 4096 - 5), : "r"(cpu->id + 1) : "cc", "memory");
-    cpu->sum[SUM_SPLIT] += cpu->id + 1;
+    for (unsigned i = 0; i < 32; i++) {
+        LOCKED("addq %1, %0", *(uint64_t *)(apart + 64 - 3), : "r"(cpu->id + 1) : "cc", "memory");
+        LOCKED("addq %1, %0", *(uint64_t *)(apart + 4096 - 5), : "r"(cpu->id + 1) : "cc", "memory");
+        cpu->sum[SUM_SPLIT] += cpu->id + 1;
+    }
 }
 
 void do_atomics(Cpu *cpu)

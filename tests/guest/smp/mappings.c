@@ -98,6 +98,15 @@ static void move(Cpu *cpu, unsigned number)
     old->generation = 0;
 }
 
+/* Comes and goes while all others want it, so that they walk just as it changes. */
+static void flicker(unsigned number)
+{
+    for (unsigned i = 0; i < 4096; i++) {
+        set_entry(number, PRESENT | WRITABLE | USER);
+        set_entry(number, 0);
+    }
+}
+
 /* Away, or read-only, for a moment in which nothing may be written. */
 static void forbid(Cpu *cpu, unsigned number, uint64_t flags)
 {
@@ -110,6 +119,8 @@ static void forbid(Cpu *cpu, unsigned number, uint64_t flags)
         before[i] = frame->n_writes[i];
     for (unsigned i = below(cpu, 100); i > 0; i--)
         pause();
+    if (!flags && page_table[number])
+        fail(cpu, "page %u was unmapped, and its entry became %lx", number, page_table[number]);
     for (unsigned i = 0; i < run.n_cpus; i++)
         if (frame->n_writes[i] != before[i])
             fail(cpu, "CPU %u wrote to a page after it had acknowledged that it is %s", i,
@@ -126,7 +137,11 @@ void do_remap(Cpu *cpu)
     if (__atomic_exchange_n(&page[number].lock, 1, __ATOMIC_ACQUIRE))
         return;
     switch (below(cpu, 4)) {
-    case 0: forbid(cpu, number, 0); break;
+    case 0:
+        forbid(cpu, number, 0);
+        flicker(number);
+        forbid(cpu, number, 0);
+        break;
     case 1: forbid(cpu, number, PRESENT | USER); break;
     default: move(cpu, number);
     }
@@ -136,6 +151,7 @@ void do_remap(Cpu *cpu)
 void do_read_mappings(Cpu *cpu)
 {
     cpu->may_fault = true;
+    cpu->fault_deadline = 0;
     for (unsigned i = 0; i < 256; i++) {
         unsigned number = below(cpu, N_PAGES);
         uint64_t completed = __atomic_load_n(&page[number].completed, __ATOMIC_ACQUIRE);
@@ -165,6 +181,7 @@ bool on_mapping_fault(Cpu *cpu, const Trap *trap, uint64_t address)
     if (trap->error & PRESENT && !(trap->error & WRITABLE))
         return false;
     cpu->n_faults++;
+    check_patience(cpu, &cpu->fault_deadline);
     /* Not for long: whoever forbade it may want our acknowledgement first. */
     volatile uint64_t *entry = &page_table[(address - REGION) / PAGE_SIZE];
     for (unsigned i = 0; i < 64 && !(*entry & WRITABLE); i++)

@@ -93,7 +93,7 @@ typedef struct Cpu {
     uint64_t n_one_shots, n_periodic_ticks;
 
     /* Page faults taken on purpose, and what they may be. */
-    uint64_t n_faults, n_breakpoints;
+    uint64_t n_faults, n_breakpoints, fault_deadline;
     volatile bool may_fault;
 
     /* The wake-up chain. */
