@@ -235,7 +235,7 @@ def linux_shell(guest, machine):
 def demo(guest):
     linux_shell(guest, "x86_64")
     n_cpus = json.loads(guest.ctl("info", guest.name, "--json"))["definition"]["cpus"]
-    guest.run("grep -c ^processor /proc/cpuinfo | sed 's/^/processors /'", f"^processors {n_cpus}$")
+    guest.run("nproc | sed 's/^/processors /'", f"^processors {n_cpus}$")
     # Every processor works at once, each at its own sum.
     guest.run("for i in $(seq " + n_cpus + "); do (seq 20000 | md5sum >/tmp/s$i) & done; wait; "
               "cat /tmp/s* | uniq | wc -l | sed 's/^/sums /'", "^sums 1$")
@@ -454,6 +454,7 @@ GUESTS = {
     "demo": (demo, "demo.iso", "256M", 1),
     "demo-2": (demo, "demo.iso", "256M", 2),
     "demo-4": (demo, "demo.iso", "256M", 4),
+    "demo-16": (demo, "demo.iso", "512M", 16),
     "pae": (pae, "pae.iso", "256M", 1),
     "disk-full": (disk_full, "pae.iso", "256M", 1, "64M", DISK_FULL_ROOM),
     "grub-rescue": (grub_rescue, "grub-rescue.iso", "64M", 1),
