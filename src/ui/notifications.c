@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/notifications.h"
+#include "ui/install-watch.h"
 #include <glib/gi18n.h>
 #include <gtk/gtk.h>
 #include <sys/statvfs.h>
@@ -19,6 +20,7 @@ struct Notifications {
     GApplication *app;       /* borrowed */
     VitrineLibrary *library; /* borrowed */
     GHashTable *seen;        /* VitrineMachine (owned) → Seen */
+    InstallWatch *installs;  /* owned */
     guint disk_timer;
 };
 
@@ -67,12 +69,35 @@ static bool is_trouble(ClientState state)
     return state == CLIENT_PAUSED_PROBLEM || state == CLIENT_FAILED || state == CLIENT_CRASHED;
 }
 
+static void check_disk(Notifications *self, VitrineMachine *machine, Seen *seen)
+{
+    struct statvfs fs;
+    if (statvfs(vitrine_machine_get_bundle(machine), &fs) < 0)
+        return;
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    bool was_low = seen->disk_low;
+    seen->disk_low = free_bytes < DISK_LOW_BYTES;
+    if (!seen->disk_low || was_low)
+        return;
+    g_autofree char *size = g_format_size(free_bytes);
+    g_autofree char *id = notification_id(machine, "disk");
+    g_autofree char *body = g_strdup_printf(
+        _("%s is left where “%s” writes to. When nothing is left, the machine pauses and loses "
+          "nothing."),
+        size, vitrine_machine_get_name(machine));
+    g_autoptr(GNotification) notification =
+        notification_new(machine, _("Disk space is running out"), body);
+    g_application_send_notification(self->app, id, notification);
+}
+
 static void on_state(VitrineMachine *machine, GParamSpec *spec, Notifications *self)
 {
     Seen *seen = g_hash_table_lookup(self->seen, machine);
     ClientState state = vitrine_machine_get_state(machine);
-    bool was_trouble = is_trouble(seen->state);
+    bool was_trouble = is_trouble(seen->state), was_live = client_state_is_live(seen->state);
     seen->state = state;
+    if (client_state_is_live(state) && !was_live)
+        check_disk(self, machine, seen);
     if (is_trouble(state) && !was_trouble && !user_is_here(self)) {
         tell_stopped(self, machine, state);
     } else if (was_trouble && !is_trouble(state)) {
@@ -106,27 +131,6 @@ static void on_refreshed(VitrineLibrary *library, Notifications *self)
         }
 }
 
-static void check_disk(Notifications *self, VitrineMachine *machine, Seen *seen)
-{
-    struct statvfs fs;
-    if (statvfs(vitrine_machine_get_bundle(machine), &fs) < 0)
-        return;
-    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    bool was_low = seen->disk_low;
-    seen->disk_low = free_bytes < DISK_LOW_BYTES;
-    if (!seen->disk_low || was_low)
-        return;
-    g_autofree char *size = g_format_size(free_bytes);
-    g_autofree char *id = notification_id(machine, "disk");
-    g_autofree char *body = g_strdup_printf(
-        _("%s is left where “%s” writes to. When nothing is left, the machine pauses and loses "
-          "nothing."),
-        size, vitrine_machine_get_name(machine));
-    g_autoptr(GNotification) notification =
-        notification_new(machine, _("Disk space is running out"), body);
-    g_application_send_notification(self->app, id, notification);
-}
-
 static gboolean on_disk_timer(gpointer opaque)
 {
     Notifications *self = opaque;
@@ -139,12 +143,31 @@ static gboolean on_disk_timer(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static void on_installation(VitrineMachine *machine, bool rests, gpointer opaque)
+{
+    Notifications *self = opaque;
+    g_autofree char *id = notification_id(machine, "installation");
+    if (!rests) {
+        g_application_withdraw_notification(self->app, id);
+        return;
+    }
+    if (user_is_here(self))
+        return;
+    /* Translators: %s is a machine's name */
+    g_autofree char *title =
+        g_strdup_printf(_("%s needs attention"), vitrine_machine_get_name(machine));
+    g_autoptr(GNotification) notification =
+        notification_new(machine, title, _("The installation is done, or it waits for an answer."));
+    g_application_send_notification(self->app, id, notification);
+}
+
 Notifications *notifications_new(GApplication *app, VitrineLibrary *library)
 {
     Notifications *self = g_new0(Notifications, 1);
     self->app = app;
     self->library = library;
     self->seen = g_hash_table_new_full(NULL, NULL, g_object_unref, g_free);
+    self->installs = install_watch_new(library, on_installation, self);
     self->disk_timer = g_timeout_add_seconds(DISK_CHECK_SECONDS, on_disk_timer, self);
     g_signal_connect(library, "refreshed", G_CALLBACK(on_refreshed), self);
     return self;
@@ -156,6 +179,7 @@ void notifications_free(Notifications *self)
         return;
     GHashTableIter iter;
     gpointer machine;
+    install_watch_free(self->installs);
     g_source_remove(self->disk_timer);
     g_signal_handlers_disconnect_by_data(self->library, self);
     g_hash_table_iter_init(&iter, self->seen);

@@ -2,9 +2,9 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* What the user should hear of while looking elsewhere: a machine stopped by itself, and why; the
- * disk that a running machine writes to is nearly full. Nothing else is worth an interruption.
- * Included by the application. */
+/* What the user should hear of while looking elsewhere: a machine stopped by itself, and why; an
+ * installation came to rest; the disk that a running machine writes to is nearly full. Nothing else
+ * is worth an interruption. Included by the application. */
 
 #include "ui/library.h"
 

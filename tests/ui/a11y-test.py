@@ -4,29 +4,13 @@
 its name, and used by its own action or by keys. Machines have an engine without a guest, so this takes seconds."""
 import json
 import os
-import struct
 import subprocess
 import sys
 import time
 import unittest
 
-from desktop import Programs, wait_for
+from desktop import Programs, make_iso, wait_for
 from tree import BUTTON, ENTRY, GRID, LABEL, LIST, MENU_ITEM, SPIN, Atspi, CONTROLS, TreeTest, says, tree_desktop
-
-
-def make_iso(path):
-    image = bytearray(40 * 2048)
-    image[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
-    image[16 * 2048 + 40:16 * 2048 + 72] = b"TESTOS".ljust(32)
-    struct.pack_into("<I", image, 16 * 2048 + 80, 40)
-    struct.pack_into("<H", image, 16 * 2048 + 128, 2048)
-    image[17 * 2048:17 * 2048 + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
-    struct.pack_into("<I", image, 17 * 2048 + 71, 20)
-    image[20 * 2048] = 1
-    image[20 * 2048 + 30:20 * 2048 + 33] = b"\x55\xaa\x88"
-    image[18 * 2048:18 * 2048 + 7] = b"\xffCD001\x01"
-    with open(path, "wb") as file:
-        file.write(image)
 
 
 class Library(TreeTest):

@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from desktop import MachineTest, Programs, skip, wait_for
+from desktop import MachineTest, Programs, make_iso, skip, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -105,6 +105,39 @@ class Citizen(MachineTest):
         self.assertIn("/full/disk.qcow2", told)
         self.ctl("resume", "Büro")
         self.hears("withdrawn")
+
+    def test_an_installation_that_comes_to_rest_is_told_and_clicked(self):
+        iso = self.desktop.folder + "/installer.iso"
+        make_iso(iso)
+        self.ctl("create", iso, "--name", "Neu", "--disk", "1G", "--memory", "64M")
+        self.start_services()
+        self.ctl("start", "--headless", "Neu")
+        self.ctl("start", "--headless", "Büro")  # has no disc: installs nothing
+        self.app = self.desktop.spawn([VITRINE])
+        self.desktop.xdo("windowminimize", self.desktop.app_window()[0])
+        for word in ("rest", "work", "rest"):
+            time.sleep(7)  # it looks every five seconds, at times that the guest says
+            self.ctl("type", "Neu", word + "\\n")
+            self.ctl("type", "Büro", word + "\\n")
+        self.assertIn("Neu needs attention | The installation", self.hears("notify"))
+        time.sleep(6)
+        self.assertTrue(self.said.empty(), "it is told once, and of no machine that installs nothing")
+        self.ctl("type", "Neu", "work\\n")
+        self.hears("withdrawn")
+        self.ctl("type", "Neu", "rest\\n")
+        self.hears("notify Neu")
+        self.tell("click")
+        self.desktop.window("^Neu$")
+
+    def test_a_disk_that_is_nearly_full_is_told_when_a_machine_starts(self):
+        self.desktop.env["LD_PRELOAD"] = FULL_DISK
+        self.start_services()
+        self.start_service()
+        del self.desktop.env["LD_PRELOAD"]
+        wait_for("the machine", lambda: "Büro" in self.search("GetResultMetas", "['%s']" % self.bundle()))
+        self.assertTrue(self.said.empty(), "nothing runs that could write")
+        self.ctl("start", "--headless", "Büro")
+        self.assertIn("Disk space is running out | 104.9\u00a0MB is left where “Büro”", self.hears("notify"))
 
     def test_a_shutdown_waits_until_guests_are_off(self):
         self.start_services()
@@ -260,8 +293,8 @@ class Citizen(MachineTest):
 
 
 if __name__ == "__main__":
-    VITRINE, Programs.vitrinectl, ENGINE = sys.argv[1:4]
-    del sys.argv[1:4]
+    VITRINE, Programs.vitrinectl, ENGINE, FULL_DISK = sys.argv[1:5]
+    del sys.argv[1:5]
     for tool in ("Xvfb", "xdotool", "openbox", "dbus-daemon", "gdbus"):
         if not shutil.which(tool):
             skip(tool + " is not installed")

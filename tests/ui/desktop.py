@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,22 @@ def wait_for(what, condition, seconds=20):
         if time.monotonic() > end:
             raise AssertionError("waited %d seconds for %s" % (seconds, what))
         time.sleep(0.2)
+
+
+def make_iso(path):
+    """A disc that firmware would boot, and nothing on it."""
+    image = bytearray(40 * 2048)
+    image[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
+    image[16 * 2048 + 40:16 * 2048 + 72] = b"TESTOS".ljust(32)
+    struct.pack_into("<I", image, 16 * 2048 + 80, 40)
+    struct.pack_into("<H", image, 16 * 2048 + 128, 2048)
+    image[17 * 2048:17 * 2048 + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
+    struct.pack_into("<I", image, 17 * 2048 + 71, 20)
+    image[20 * 2048] = 1
+    image[20 * 2048 + 30:20 * 2048 + 33] = b"\x55\xaa\x88"
+    image[18 * 2048:18 * 2048 + 7] = b"\xffCD001\x01"
+    with open(path, "wb") as file:
+        file.write(image)
 
 
 class Picture:

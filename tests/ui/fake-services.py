@@ -2,7 +2,8 @@
 # Copyright the Vitrine developers
 """The part of logind and of a notification daemon that an app sees, on the buses of the environment. Says
 on stdout what it was asked ("inhibit WHAT MODE", "released", "notify SUMMARY | BODY"), and takes
-"shutdown 1", "shutdown 0", "sleep 1", "sleep 0" on stdin as what this computer is about to do."""
+"shutdown 1", "shutdown 0", "sleep 1", "sleep 0" on stdin as what this computer is about to do, and "click" on
+the notification."""
 import os
 import sys
 
@@ -20,6 +21,7 @@ NOTIFICATIONS = """<node><interface name="org.freedesktop.Notifications">
     <arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="as" direction="in"/>
     <arg type="a{sv}" direction="in"/><arg type="i" direction="in"/><arg type="u" direction="out"/></method>
   <method name="CloseNotification"><arg type="u" direction="in"/></method>
+  <signal name="ActionInvoked"><arg type="u"/><arg type="s"/></signal>
   <method name="GetCapabilities"><arg type="as" direction="out"/></method>
   <method name="GetServerInformation"><arg type="s" direction="out"/><arg type="s" direction="out"/>
     <arg type="s" direction="out"/><arg type="s" direction="out"/></method>
@@ -81,6 +83,10 @@ def on_command(channel, condition, system):
     if not line:
         loop.quit()
         return False
+    if line[0] == "click":
+        session.emit_signal(None, "/org/freedesktop/Notifications", "org.freedesktop.Notifications", "ActionInvoked",
+                            GLib.Variant("(us)", (7, "default")))
+        return True
     signal = {"shutdown": "PrepareForShutdown", "sleep": "PrepareForSleep"}[line[0]]
     system.emit_signal(None, "/org/freedesktop/login1", "org.freedesktop.login1.Manager", signal,
                        GLib.Variant("(b)", (line[1] == "1",)))

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* When an installation has come to rest: it kept the machine busy, and now nothing happens any
+ * more. It is done, or asks something. Decides from what the engine counts, knows no clock of its
+ * own. Included by install-watch.c. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What org.vitrine.Machine1.Stats says at one moment. */
+typedef struct {
+    double seconds; /* of the guest's time */
+    double cpu_seconds;
+    uint64_t read_bytes, written_bytes; /* of all drives */
+    uint64_t frames;
+} InstallSample;
+
+typedef struct {
+    InstallSample last;
+    bool begun;                 /* there is a last one */
+    double worked, idle, still; /* seconds */
+    bool rests;
+} InstallRest;
+
+typedef enum { INSTALL_UNCHANGED, INSTALL_RESTS, INSTALL_GOES_ON } InstallChange;
+
+/* Takes the next sample; zeroed, @self is a machine that just started. Rests once each time that at
+ * least a minute's work (disk writes and processor) was followed by 20 seconds without disk or
+ * processor; where the processor is busy, as it is in a DOS that waits for a key, by two minutes
+ * without disk or anything new on the screen. */
+InstallChange install_rest_feed(InstallRest *self, const InstallSample *now);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+#include "ui/install-rest.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <glib.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+/* A guest whose time the test moves. */
+typedef struct {
+    InstallRest rest;
+    InstallSample now;
+    unsigned n_rests, n_goes_on;
+} Guest;
+
+static int setup(void **state)
+{
+    Guest *guest = g_new0(Guest, 1);
+    install_rest_feed(&guest->rest, &guest->now);
+    *state = guest;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    g_free(*state);
+    return 0;
+}
+
+/* Lets @seconds go by, looked at every five; @cpu of a processor, bytes and frames a second. */
+static void live(Guest *guest, int seconds, double cpu, uint64_t written, uint64_t read,
+                 unsigned frames)
+{
+    for (int i = 0; i < seconds; i += 5) {
+        guest->now.seconds += 5;
+        guest->now.cpu_seconds += 5 * cpu;
+        guest->now.written_bytes += 5 * written;
+        guest->now.read_bytes += 5 * read;
+        guest->now.frames += 5 * frames;
+        InstallChange change = install_rest_feed(&guest->rest, &guest->now);
+        guest->n_rests += change == INSTALL_RESTS;
+        guest->n_goes_on += change == INSTALL_GOES_ON;
+    }
+}
+
+static void work(Guest *guest, int seconds)
+{
+    live(guest, seconds, 1, 4 * MIB, 2 * MIB, 10);
+}
+
+static void rest(Guest *guest, int seconds)
+{
+    live(guest, seconds, 0.02, 0, 0, 0);
+}
+
+static void a_minutes_work_and_twenty_seconds_rest_is_told_once(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 60);
+    rest(guest, 15);
+    assert_int_equal(guest->n_rests, 0);
+    rest(guest, 5);
+    assert_int_equal(guest->n_rests, 1);
+    rest(guest, 3600);
+    assert_int_equal(guest->n_rests, 1);
+    assert_int_equal(guest->n_goes_on, 0);
+}
+
+static void each_rest_after_work_is_told(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 90);
+    rest(guest, 60);
+    work(guest, 90);
+    assert_int_equal(guest->n_goes_on, 1);
+    rest(guest, 60);
+    assert_int_equal(guest->n_rests, 2);
+}
+
+static void little_work_is_not_told(void **state)
+{
+    Guest *guest = *state;
+    for (int i = 0; i < 5; i++) {
+        work(guest, 40);
+        rest(guest, 30); /* somebody answers its questions */
+    }
+    assert_int_equal(guest->n_rests, 0);
+}
+
+static void work_may_pause_for_less_than_a_rest(void **state)
+{
+    Guest *guest = *state;
+    for (int i = 0; i < 5; i++) {
+        work(guest, 15);
+        rest(guest, 15);
+    }
+    rest(guest, 5);
+    assert_int_equal(guest->n_rests, 1);
+}
+
+static void a_processor_without_disk_is_no_work(void **state)
+{
+    Guest *guest = *state;
+    live(guest, 600, 1, 0, 0, 10);
+    rest(guest, 60);
+    assert_int_equal(guest->n_rests, 0);
+}
+
+static void what_reads_or_computes_does_not_rest(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 120);
+    live(guest, 60, 0.05, 0, MIB, 0); /* a slow disc */
+    live(guest, 100, 1, 0, 0, 0);     /* it packs an initramfs */
+    live(guest, 600, 1, 0, 0, 30);    /* it draws */
+    assert_int_equal(guest->n_rests, 0);
+}
+
+static void a_log_line_and_a_clock_do_not_disturb_a_rest(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 120);
+    live(guest, 20, 0.1, 4096, 0, 1);
+    assert_int_equal(guest->n_rests, 1);
+}
+
+static void a_guest_that_spins_rests_when_nothing_is_new_for_long(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 120);
+    live(guest, 115, 1, 0, 0, 0);
+    assert_int_equal(guest->n_rests, 0);
+    live(guest, 5, 1, 0, 0, 0);
+    assert_int_equal(guest->n_rests, 1);
+}
+
+static void time_that_stands_still_is_no_rest(void **state)
+{
+    Guest *guest = *state;
+    work(guest, 120);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(install_rest_feed(&guest->rest, &guest->now), INSTALL_UNCHANGED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_minutes_work_and_twenty_seconds_rest_is_told_once),
+        TEST(each_rest_after_work_is_told),
+        TEST(little_work_is_not_told),
+        TEST(work_may_pause_for_less_than_a_rest),
+        TEST(a_processor_without_disk_is_no_work),
+        TEST(what_reads_or_computes_does_not_rest),
+        TEST(a_log_line_and_a_clock_do_not_disturb_a_rest),
+        TEST(a_guest_that_spins_rests_when_nothing_is_new_for_long),
+        TEST(time_that_stands_still_is_no_rest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
