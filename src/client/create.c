@@ -5,24 +5,12 @@
 #include "client/files.h"
 #include "client/settings.h"
 #include "model/defaults.h"
+#include "model/medium-name.h"
 #include "model/medium.h"
 #include <errno.h>
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
-
-/* "debian-12.5.0-amd64-netinst.iso" → "debian 12.5.0 amd64 netinst". */
-static char *name_from_source(const char *source)
-{
-    g_autofree char *base = g_path_get_basename(source);
-    char *dot = strrchr(base, '.');
-    if (dot && dot != base && strlen(dot) <= 6)
-        *dot = '\0';
-    g_strdelimit(base, "-_", ' ');
-    g_autofree char *valid = g_utf8_make_valid(base, -1);
-    g_strstrip(valid);
-    return g_strdup(valid[0] ? valid : "Machine");
-}
 
 static void add_drive(Definition *definition, DefinitionDriveType type, const char *path)
 {
@@ -101,10 +89,9 @@ char *client_create(const ClientCreateOptions *options, char **out_warning, GErr
     bool with_disk = !options->no_disk && !(medium && medium->kind == MEDIUM_DISK);
     MachineDefaults defaults;
     machine_defaults_get(options->os, 0, 0, &defaults);
-    g_autofree char *guess =
-        options->source ? name_from_source(options->source) : g_strdup("Machine");
-    g_autofree char *name =
-        options->name ? g_strdup(options->name) : bundle_dup_free_name(root, guess);
+    g_autofree char *guess = options->source ? medium_dup_name_of_file(options->source) : NULL;
+    g_autofree char *name = options->name ? g_strdup(options->name)
+                                          : bundle_dup_free_name(root, guess ? guess : "Machine");
 
     if (client_name_is_taken(root, NULL, name)) {
         g_set_error(error, APP_ERROR, APP_ERROR_IN_USE,

@@ -4,6 +4,7 @@
 #include "ui/create-page.h"
 #include "client/preflight.h"
 #include "model/defaults.h"
+#include "model/medium-name.h"
 #include "model/medium.h"
 #include "ui/os-info.h"
 #include <glib/gi18n.h>
@@ -201,8 +202,6 @@ static void page_refuse_source(VitrineCreatePage *self, const char *why)
 
 static void page_take_medium(VitrineCreatePage *self, Medium *medium)
 {
-    g_autofree char *file_name = g_path_get_basename(self->source);
-    g_autofree char *shown = g_filename_display_name(file_name);
     g_autofree char *size = g_format_size(medium->size_bytes);
     self->medium = medium;
     bool is_disk = page_is_disk_image(self);
@@ -210,10 +209,9 @@ static void page_take_medium(VitrineCreatePage *self, Medium *medium)
         g_strdup_printf(is_disk ? _("Disk image, %s") : _("Disc image, %s"), size);
     adw_action_row_set_subtitle(self->source_row, what);
     gtk_widget_set_visible(GTK_WIDGET(self->disk_row), !is_disk);
-    char *dot = strrchr(shown, '.');
-    if (dot && dot != shown)
-        *dot = '\0';
-    page_set_name(self, medium->label && *medium->label ? medium->label : shown);
+    g_autofree char *label = medium_dup_name_of_label(medium->label);
+    g_autofree char *file = medium_dup_name_of_file(self->source);
+    page_set_name(self, label ? label : file ? file : _("New machine"));
     page_look_at_host(self);
     page_update_buttons(self);
     if (!is_disk) {

@@ -11,7 +11,7 @@
 struct _VitrineLibraryPage {
     GtkWidget parent;
     GtkWidget *box;
-    GtkMenuButton *primary_button, *sort_button;
+    GtkMenuButton *new_button, *primary_button, *sort_button;
     GtkButton *view_button;
     GtkToggleButton *search_button;
     GtkSearchBar *search_bar;
@@ -30,10 +30,13 @@ struct _VitrineLibraryPage {
     GtkSingleSelection *selection; /* owned: library, filtered, sorted */
     GPtrArray *tiles;              /* borrowed: all there are, to find the selected one's */
     GtkWidget *popover;            /* child, or NULL: the machine's menu */
+    guint heir_idle, heir;         /* who gets the keyboard from one that went; by position */
 };
 
 /* library-page-tiles.c: makes a view's tiles, or rows; adds the action "library.menu". */
 GtkListItemFactory *library_page_new_factory(VitrineLibraryPage *self, bool rows);
 void library_page_install_menu(GtkWidgetClass *klass);
+/* The tile that shows @machine, or NULL: it is scrolled out of view, or @machine is NULL. */
+GtkWidget *library_page_find_tile(VitrineLibraryPage *self, VitrineMachine *machine);
 /* The machine whose item has the keyboard, or NULL. Borrowed. */
 VitrineMachine *library_page_get_focused(VitrineLibraryPage *self);

@@ -7,45 +7,53 @@
 /* A machine's menu ------------------------------------------------------------------------------
  */
 
-static void page_pop_up_menu(VitrineLibraryPage *self, GtkWidget *tile, double x, double y)
+/* The keyboard goes back to the machine, unless what was chosen has taken it. */
+static void on_menu_closed(GtkWidget *popover, VitrineLibraryPage *self)
 {
-    double at_x, at_y;
+    GtkWidget *focus = gtk_root_get_focus(gtk_widget_get_root(popover));
+    if (!focus || focus == popover || gtk_widget_is_ancestor(focus, popover))
+        vitrine_library_page_focus(self);
+}
+
+/* @at: what of @tile it belongs to. */
+static void page_pop_up_menu(VitrineLibraryPage *self, GtkWidget *tile, GdkRectangle at,
+                             GtkAlign align)
+{
+    double x, y;
     if (!self->machine_menu ||
-        !gtk_widget_translate_coordinates(tile, GTK_WIDGET(self), x, y, &at_x, &at_y))
+        !gtk_widget_translate_coordinates(tile, GTK_WIDGET(self), at.x, at.y, &x, &y))
         return;
     g_signal_emit_by_name(self, "menu-opens");
     if (!self->popover) {
         self->popover = gtk_popover_menu_new_from_model(self->machine_menu);
         gtk_popover_set_has_arrow(GTK_POPOVER(self->popover), FALSE);
-        gtk_widget_set_halign(self->popover, GTK_ALIGN_START);
         gtk_widget_set_parent(self->popover, GTK_WIDGET(self));
+        g_signal_connect(self->popover, "closed", G_CALLBACK(on_menu_closed), self);
     }
+    gtk_widget_set_halign(self->popover, align);
     gtk_popover_set_pointing_to(GTK_POPOVER(self->popover),
-                                &(GdkRectangle){ (int)at_x, (int)at_y, 1, 1 });
+                                &(GdkRectangle){ (int)x, (int)y, at.width, at.height });
     gtk_popover_popup(GTK_POPOVER(self->popover));
 }
 
 static void on_tile_menu(VitrineMachineTile *tile, double x, double y, VitrineLibraryPage *self)
 {
     vitrine_library_page_select(self, vitrine_machine_tile_get_machine(tile));
-    page_pop_up_menu(self, GTK_WIDGET(tile), x, y);
+    page_pop_up_menu(self, GTK_WIDGET(tile), (GdkRectangle){ (int)x, (int)y, 1, 1 },
+                     GTK_ALIGN_START);
 }
 
-/* By the Menu key: at the selected machine. */
+/* By the Menu key: below the selected machine, which stays in sight. */
 static void action_menu(GtkWidget *widget, const char *name, GVariant *parameter)
 {
     VitrineLibraryPage *self = VITRINE_LIBRARY_PAGE(widget);
     VitrineMachine *machine = vitrine_library_page_get_selected(self);
-    for (guint i = 0; machine && i < self->tiles->len; i++) {
-        GtkWidget *tile = g_ptr_array_index(self->tiles, i);
-        if (vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile)) == machine &&
-            gtk_widget_get_mapped(tile)) {
-            vitrine_library_page_select(self, machine); /* the menu will have the keyboard */
-            page_pop_up_menu(self, tile, gtk_widget_get_width(tile) / 2.0,
-                             gtk_widget_get_height(tile) / 2.0);
-            return;
-        }
-    }
+    GtkWidget *tile = library_page_find_tile(self, machine);
+    if (!tile)
+        return;
+    vitrine_library_page_select(self, machine); /* the menu will have the keyboard */
+    GdkRectangle all = { 0, 0, gtk_widget_get_width(tile), gtk_widget_get_height(tile) };
+    page_pop_up_menu(self, tile, all, GTK_ALIGN_CENTER);
 }
 
 void library_page_install_menu(GtkWidgetClass *klass)
@@ -95,12 +103,23 @@ GtkListItemFactory *library_page_new_factory(VitrineLibraryPage *self, bool rows
     return factory;
 }
 
+GtkWidget *library_page_find_tile(VitrineLibraryPage *self, VitrineMachine *machine)
+{
+    for (guint i = 0; machine && i < self->tiles->len; i++) {
+        GtkWidget *tile = g_ptr_array_index(self->tiles, i);
+        if (vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile)) == machine &&
+            gtk_widget_get_mapped(tile))
+            return tile;
+    }
+    return NULL;
+}
+
 VitrineMachine *library_page_get_focused(VitrineLibraryPage *self)
 {
     for (guint i = 0; i < self->tiles->len; i++) {
         GtkWidget *tile = g_ptr_array_index(self->tiles, i);
         GtkWidget *item = gtk_widget_get_parent(tile);
-        if (item && gtk_widget_has_focus(item))
+        if (item && gtk_widget_is_focus(item))
             return vitrine_machine_tile_get_machine(VITRINE_MACHINE_TILE(tile));
     }
     return NULL;

@@ -6,6 +6,7 @@
 
 #include "ui/machine-page-private.h"
 #include "ui/type-clipboard.h"
+#include <glib/gi18n.h>
 
 static void action_type_clipboard(GSimpleAction *action, GVariant *parameter, gpointer opaque)
 {
@@ -53,6 +54,18 @@ static void action_leave_text(GSimpleAction *action, GVariant *parameter, gpoint
     vitrine_machine_page_focus_screen(self);
 }
 
+/* Which processor runs the guest, and why that one. */
+static void action_processor(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+{
+    VitrineMachinePage *self = opaque;
+    g_autofree char *cpu = NULL, *reason = NULL;
+    g_object_get(self->machine, "cpu-text", &cpu, "cpu-reason", &reason, NULL);
+    GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self->root), cpu, reason);
+    adw_message_dialog_add_response(ADW_MESSAGE_DIALOG(dialog), "close", _("_Close"));
+    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "close");
+    gtk_window_present(GTK_WINDOW(dialog));
+}
+
 static GSimpleAction *page_action(VitrineMachinePage *self, const char *name)
 {
     return G_SIMPLE_ACTION(g_action_map_lookup_action(self->actions, name));
@@ -66,6 +79,7 @@ void page_update_actions(VitrineMachinePage *self)
     gboolean selected = FALSE;
     if (selecting)
         g_object_get(self->screen, "has-selection", &selected, NULL);
+    g_simple_action_set_enabled(page_action(self, "processor"), self->screen != NULL);
     g_simple_action_set_enabled(page_action(self, "type-clipboard"), running);
     g_simple_action_set_enabled(page_action(self, "select-text"), text);
     g_simple_action_set_state(page_action(self, "select-text"), g_variant_new_boolean(selecting));
@@ -78,6 +92,7 @@ void page_update_actions(VitrineMachinePage *self)
 void page_make_actions(VitrineMachinePage *self)
 {
     static const GActionEntry entries[] = {
+        { .name = "processor", .activate = action_processor },
         { .name = "type-clipboard", .activate = action_type_clipboard },
         { .name = "select-text", .state = "false", .change_state = change_select_text },
         { .name = "find-text", .activate = action_find_text },

@@ -3,6 +3,7 @@
 
 /* Who has keyboard and pointer, how to take them back, and saying so. */
 
+#include "display/release-chord.h"
 #include "ui/machine-page-private.h"
 #include <glib/gi18n.h>
 
@@ -174,6 +175,13 @@ void page_set_host_chords(VitrineMachinePage *self, const char *const *accelerat
     self->host_chords = g_strdupv((char **)accelerators);
     if (self->screen && accelerators)
         g_object_set(self->screen, "host-chords", accelerators, NULL);
+}
+
+char *vitrine_machine_page_dup_release_label(VitrineMachinePage *self)
+{
+    ReleaseChord chord;
+    release_chord_parse(&chord, self->release_chord);
+    return release_chord_dup_label(&chord);
 }
 
 bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self)

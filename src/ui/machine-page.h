@@ -26,6 +26,8 @@ bool vitrine_machine_page_get_pointer_grabbed(VitrineMachinePage *self);
 /* What to say beside the machine's name while "grabbed": what takes the keyboard back, and whether
  * the desktop keeps its own shortcuts. NULL: nothing. Property "hint". */
 const char *vitrine_machine_page_get_hint(VitrineMachinePage *self);
+/* The keys that release both, as the user has set them: "Left Ctrl + left Alt". */
+char *vitrine_machine_page_dup_release_label(VitrineMachinePage *self);
 /* Gives the screen the keyboard. */
 void vitrine_machine_page_focus_screen(VitrineMachinePage *self);
 

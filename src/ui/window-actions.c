@@ -247,6 +247,11 @@ static void action_undo_trash(GtkWidget *widget, const char *name, GVariant *par
     window_undo_trash(VITRINE_WINDOW(widget), trashed, bundle);
 }
 
+static void action_undo(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    window_undo_last(VITRINE_WINDOW(widget));
+}
+
 void window_update_actions(VitrineWindow *self)
 {
     VitrineMachine *machine = window_subject(self);
@@ -288,6 +293,7 @@ void window_update_actions(VitrineWindow *self)
         { "machine.show-thumbnail", whole && !shows },
         { "win.fullscreen", open && live },
         { "win.demo", window_get_demo() != NULL },
+        { "win.undo", self->undo_toasts->len > 0 },
     };
     for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
         gtk_widget_action_set_enabled(GTK_WIDGET(self), states[i].action, states[i].enabled);
@@ -310,6 +316,7 @@ static void add_shortcuts(GtkWidgetClass *klass)
         { GDK_KEY_question, GDK_CONTROL_MASK, "win.shortcuts" },
         { GDK_KEY_question, GDK_CONTROL_MASK | GDK_SHIFT_MASK, "win.shortcuts" },
         { GDK_KEY_comma, GDK_CONTROL_MASK, "app.preferences" },
+        { GDK_KEY_z, GDK_CONTROL_MASK, "win.undo" },
         { GDK_KEY_F11, 0, "win.fullscreen" },
         { GDK_KEY_Left, GDK_ALT_MASK, "win.back" },
         { GDK_KEY_Right, GDK_ALT_MASK, "win.forward" },
@@ -339,6 +346,7 @@ void window_install_actions(GtkWidgetClass *klass)
         { "win.search", NULL, action_search },
         { "win.shortcuts", NULL, action_shortcuts },
         { "win.fullscreen", NULL, action_fullscreen },
+        { "win.undo", NULL, action_undo },
         { "win.undo-trash", "(ss)", action_undo_trash },
         { "machine.open", NULL, action_open },
         { "machine.start", NULL, action_start },

@@ -1,59 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* What is done with a machine as a thing: another name, a copy, the Trash and back, found again. */
+/* What is done with a machine as a thing: another name, a copy, found again. */
 
-#include "base/errors.h"
 #include "client/places.h"
-#include "ui/job-bar.h"
-#include "ui/window-private.h"
+#include "ui/window-work.h"
 #include <glib/gi18n.h>
-
-/* A piece of work on a bundle, for a task's thread. */
-typedef struct {
-    char *bundle, *name; /* owned */
-    char *result;        /* owned: a path, out */
-    Job *job;            /* or NULL */
-} Work;
-
-static Work *work_new(VitrineMachine *machine, const char *name)
-{
-    Work *work = g_new0(Work, 1);
-    work->bundle = g_strdup(vitrine_machine_get_bundle(machine));
-    work->name = g_strdup(name);
-    return work;
-}
-
-static void work_free(gpointer data)
-{
-    Work *work = data;
-    g_free(work->bundle);
-    g_free(work->name);
-    g_free(work->result);
-    g_free(work);
-}
-
-static void window_run(VitrineWindow *self, Work *work, GTaskThreadFunc thread,
-                       GAsyncReadyCallback done)
-{
-    g_autoptr(GTask) task =
-        g_task_new(self, work->job ? job_get_cancellable(work->job) : NULL, done, NULL);
-    g_task_set_check_cancellable(task, FALSE); /* what was made is kept */
-    g_task_set_task_data(task, work, work_free);
-    g_task_run_in_thread(task, thread);
-}
-
-/* True when the work was done; else what failed has been shown. */
-static bool window_finish(VitrineWindow *self, GAsyncResult *result, const char *what)
-{
-    g_autoptr(GError) error = NULL;
-    vitrine_library_refresh(self->library);
-    if (g_task_propagate_boolean(G_TASK(result), &error))
-        return true;
-    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        window_alert(self, what, error->message);
-    return false;
-}
 
 /* A name is asked for ---------------------------------------------------------------------------
  */
@@ -196,142 +148,16 @@ void window_clone(VitrineWindow *self, VitrineMachine *machine)
                     name, clone_as);
 }
 
-/* The Trash -------------------------------------------------------------------------------------
+/* Missing ones ----------------------------------------------------------------------------------
  */
 
-static void trash_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    Work *work = data;
-    GError *error = NULL;
-    if (client_trash(work->bundle, &work->result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-static void delete_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    Work *work = data;
-    GError *error = NULL;
-    if (client_delete_for_good(work->bundle, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-static void window_leave_bundle(VitrineWindow *self, const char *bundle)
+void window_leave_bundle(VitrineWindow *self, const char *bundle)
 {
     VitrineMachine *machine = window_machine(self);
     vitrine_library_forget(self->library, bundle);
     if (machine && strcmp(vitrine_machine_get_bundle(machine), bundle) == 0)
         window_show_library(self);
 }
-
-static void on_deleted(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineWindow *self = VITRINE_WINDOW(source);
-    Work *work = g_task_get_task_data(G_TASK(result));
-    if (window_finish(self, result, _("The machine could not be deleted")))
-        window_leave_bundle(self, work->bundle);
-}
-
-static void on_delete_response(AdwMessageDialog *dialog, const char *response, VitrineWindow *self)
-{
-    if (strcmp(response, "delete") != 0)
-        return;
-    Work *work = g_new0(Work, 1);
-    work->bundle = g_strdup(g_object_get_data(G_OBJECT(dialog), "bundle"));
-    window_run(self, work, delete_thread, on_deleted);
-}
-
-static void window_ask_delete(VitrineWindow *self, const char *bundle, const char *name,
-                              const char *why)
-{
-    g_autofree char *heading = g_strdup_printf(_("Delete “%s” for Good?"), name);
-    g_autofree char *body = g_strdup_printf(
-        _("It cannot go to the Trash: %s\n\nIts disks and all that is on them will be lost."), why);
-    GtkWidget *dialog = adw_message_dialog_new(GTK_WINDOW(self), heading, body);
-    adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "delete",
-                                     _("_Delete"), NULL);
-    adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "delete",
-                                               ADW_RESPONSE_DESTRUCTIVE);
-    adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    g_object_set_data_full(G_OBJECT(dialog), "bundle", g_strdup(bundle), g_free);
-    g_signal_connect_object(dialog, "response", G_CALLBACK(on_delete_response), self, 0);
-    gtk_window_present(GTK_WINDOW(dialog));
-}
-
-static void window_offer_undo(VitrineWindow *self, const Work *work)
-{
-    g_autofree char *text = g_strdup_printf(_("“%s” moved to the Trash"), work->name);
-    g_autofree char *escaped = g_markup_escape_text(text, -1);
-    AdwToast *toast = adw_toast_new(escaped);
-    if (work->result) {
-        adw_toast_set_button_label(toast, _("_Undo"));
-        adw_toast_set_action_name(toast, "win.undo-trash");
-        adw_toast_set_action_target(toast, "(ss)", work->result, work->bundle);
-    }
-    adw_toast_overlay_add_toast(self->toasts, toast);
-}
-
-static void on_trashed(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineWindow *self = VITRINE_WINDOW(source);
-    Work *work = g_task_get_task_data(G_TASK(result));
-    g_autoptr(GError) error = NULL;
-    bool good = g_task_propagate_boolean(G_TASK(result), &error);
-    if (good) {
-        window_leave_bundle(self, work->bundle);
-        window_offer_undo(self, work);
-    } else if (g_error_matches(error, APP_ERROR, APP_ERROR_WRONG_STATE)) {
-        window_alert(self, _("The machine could not be moved to the Trash"), error->message);
-    } else {
-        window_ask_delete(self, work->bundle, work->name, error->message);
-    }
-    vitrine_library_refresh(self->library);
-}
-
-void window_trash(VitrineWindow *self, VitrineMachine *machine)
-{
-    if (vitrine_machine_is_live(machine)) {
-        g_autofree char *text = g_strdup_printf(_("“%s” is running. Stop it before deleting it"),
-                                                vitrine_machine_get_name(machine));
-        window_toast(self, text);
-        return;
-    }
-    window_run(self, work_new(machine, vitrine_machine_get_name(machine)), trash_thread,
-               on_trashed);
-}
-
-static void restore_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    Work *work = data;
-    GError *error = NULL;
-    if (client_restore(work->name, work->bundle, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
-static void on_restored(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineWindow *self = VITRINE_WINDOW(source);
-    Work *work = g_task_get_task_data(G_TASK(result));
-    if (window_finish(self, result, _("The machine could not be taken out of the Trash")))
-        vitrine_library_add(self->library, work->bundle);
-}
-
-void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle)
-{
-    Work *work = g_new0(Work, 1);
-    work->bundle = g_strdup(bundle);
-    work->name = g_strdup(trashed);
-    window_run(self, work, restore_thread, on_restored);
-}
-
-/* Missing ones ----------------------------------------------------------------------------------
- */
 
 void window_forget(VitrineWindow *self, VitrineMachine *machine)
 {

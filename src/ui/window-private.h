@@ -4,8 +4,9 @@
 #pragma once
 
 /* What the files of the window share: window.c has the template, the two pages and what is said;
- * window-files.c what is dropped and chosen; window-manage.c what is done with a machine as a
- * thing; window-actions.c what the buttons and menus do. Included by those five. */
+ * window-files.c what is chosen, window-drop.c what is dropped; window-manage.c and window-trash.c
+ * what is done with a machine as a thing; window-actions.c what the buttons and menus do. Included
+ * by those, and window-work.h. */
 
 #include "ui/library-page.h"
 #include "ui/machine-page.h"
@@ -33,6 +34,7 @@ struct _VitrineWindow {
     char *pending_bundle;    /* owned: to be shown when the library has it */
     bool pending_start;
     AdwToast *fullscreen_toast; /* borrowed, or NULL: not shown */
+    GPtrArray *undo_toasts;     /* owned, of AdwToast: those that offer to undo, the newest last */
     GPtrArray *machine_signals; /* machines whose "failed" is connected */
 };
 
@@ -73,14 +75,20 @@ void window_insert(VitrineWindow *self, VitrineMachine *machine, const char *pat
 /* window-manage.c: each reports its own failure. */
 void window_rename(VitrineWindow *self, VitrineMachine *machine);
 void window_clone(VitrineWindow *self, VitrineMachine *machine);
-void window_trash(VitrineWindow *self, VitrineMachine *machine);
-void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle);
 void window_forget(VitrineWindow *self, VitrineMachine *machine);
+/* @bundle is not a machine any more: neither the list nor the window shows it. */
+void window_leave_bundle(VitrineWindow *self, const char *bundle);
 void window_locate(VitrineWindow *self, VitrineMachine *machine);
 /* What is missing, and what can be done about it. */
 void window_tell_missing(VitrineWindow *self, VitrineMachine *machine);
 void window_show_files(VitrineWindow *self, VitrineMachine *machine);
 void window_set_thumbnail(VitrineWindow *self, VitrineMachine *machine, bool shown);
+
+/* window-trash.c: each reports its own failure. */
+void window_trash(VitrineWindow *self, VitrineMachine *machine);
+void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle);
+/* The last one that was moved there, as long as its toast offers so. */
+void window_undo_last(VitrineWindow *self);
 
 /* window-actions.c */
 void window_install_actions(GtkWidgetClass *klass);

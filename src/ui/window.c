@@ -173,13 +173,6 @@ void vitrine_window_search(VitrineWindow *self, const char *text)
     vitrine_library_page_search_for(self->library_page, text);
 }
 
-static void on_cpu_badge(GtkButton *button, VitrineWindow *self)
-{
-    g_autofree char *cpu = NULL, *reason = NULL;
-    g_object_get(window_machine(self), "cpu-text", &cpu, "cpu-reason", &reason, NULL);
-    window_tell(self, cpu, reason);
-}
-
 static void on_activated(VitrineLibraryPage *page, VitrineMachine *machine, VitrineWindow *self)
 {
     if (vitrine_machine_is_missing(machine)) {
@@ -207,8 +200,11 @@ static void window_explain_fullscreen(VitrineWindow *self, bool full)
         adw_toast_dismiss(self->fullscreen_toast);
     if (!full)
         return;
-    self->fullscreen_toast = adw_toast_new(_("Left Ctrl + left Alt releases keyboard and pointer; "
-                                             "the controls are at the top edge"));
+    g_autofree char *keys = vitrine_machine_page_dup_release_label(self->page);
+    /* Translators: %s is a key combination such as “Left Ctrl + left Alt”. */
+    g_autofree char *text = g_strdup_printf(
+        _("%s releases keyboard and pointer; the controls are at the top edge"), keys);
+    self->fullscreen_toast = adw_toast_new(text);
     g_signal_connect_object(self->fullscreen_toast, "dismissed",
                             G_CALLBACK(on_fullscreen_toast_gone), self, 0);
     adw_toast_overlay_add_toast(self->toasts, self->fullscreen_toast);
@@ -281,6 +277,7 @@ static void vitrine_window_dispose(GObject *object)
     g_clear_pointer(&self->pending_bundle, g_free);
     g_clear_pointer(&self->last_bundle, g_free);
     g_clear_object(&self->drop_machine);
+    g_clear_pointer(&self->undo_toasts, g_ptr_array_unref);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
     G_OBJECT_CLASS(vitrine_window_parent_class)->dispose(object);
 }
@@ -309,12 +306,12 @@ static void vitrine_window_class_init(VitrineWindowClass *klass)
     CHILD(power_button);
     CHILD(page);
 #undef CHILD
-    gtk_widget_class_bind_template_callback(widget_class, on_cpu_badge);
     window_install_actions(widget_class);
 }
 
 static void vitrine_window_init(VitrineWindow *self)
 {
+    self->undo_toasts = g_ptr_array_new_with_free_func(g_object_unref);
     self->machine_signals = g_ptr_array_new_with_free_func(g_object_unref);
     gtk_widget_init_template(GTK_WIDGET(self));
     vitrine_library_page_set_has_demo(self->library_page, window_get_demo() != NULL);

@@ -63,8 +63,8 @@ class Library(TreeTest):
             self.find(SPIN, name)
         self.find(ENTRY, "Name")
         self.click(BUTTON, "Create Without Starting")
-        wait_for("the machine, named by its disc", lambda: self.names() == ["TESTOS"])
-        with open(self.root + "/TESTOS.vitrine/machine.conf") as conf:
+        wait_for("the machine, named by its disc", lambda: self.names() == ["Testos"])
+        with open(self.root + "/Testos.vitrine/machine.conf") as conf:
             self.assertIn(iso, conf.read())
 
     def test_enter_on_the_create_page_creates_and_starts(self):
@@ -75,7 +75,7 @@ class Library(TreeTest):
         wait_for("it to be possible", lambda: start.get_state_set().contains(Atspi.StateType.SENSITIVE))
         DESKTOP.xdo("windowfocus", DESKTOP.window("^New machine$")[0], "key", "Return")
         wait_for("it to run", lambda: [m["state"] for m in self.machines()] == ["running"])
-        DESKTOP.window("^TESTOS$")
+        DESKTOP.window("^Testos$")
 
     def test_a_disc_that_is_dropped_becomes_a_machine_that_runs(self):
         iso = DESKTOP.folder + "/test-os.iso"

@@ -3,6 +3,7 @@
 """The app as a person uses it, on a display of its own: the demo disc is dragged onto the window by real
 mouse moves, one click starts it, its prompt is on the screen (pixels compared), keys are answered.
 Then what is no disc is dropped, and what happens when an engine or the app is killed."""
+import json
 import os
 import signal
 import sys
@@ -56,6 +57,9 @@ class App(MachineTest):
         self.name = self.machines()[0]["name"]
         self.ctl("wait", self.name, "--for", "text:demo:.*# $", "--timeout", "45")
         self.step("the prompt is there")
+        disc = json.loads(self.ctl("stats", self.name, "--json"))["drives"][1]
+        self.assertGreater(disc["reads"], 100, "reads from the disc are counted")
+        self.assertGreater(disc["read-bytes"], os.path.getsize(Programs.demo) // 2)
         self.assert_screen_is_shown(1)
         self.step("and on the screen, pixel by pixel")
         self.desktop.xdo("windowsize", self.where[0], 1500, 900, "windowmove", self.where[0], 100, 50)

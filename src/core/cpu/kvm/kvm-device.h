@@ -3,8 +3,8 @@
 #pragma once
 
 /* /dev/kvm, opened and checked, and what is wrong with it where it is of no use: as facts, which
- * core/cpu/choose-words.h turns into words. Included by the KVM backend, its probe and the choice
- * of a CPU.
+ * engine/cpu-words.h turns into words. Included by the KVM backend, its probe and the choice of a
+ * CPU.
  *
  * Any thread; nothing here waits for more than the host's kernel does. The descriptors returned
  * are the caller's to close and are closed on exec. */
@@ -30,12 +30,17 @@ typedef enum {
     KVM_TROUBLE_MISSING, /* a capability, in @what */
     KVM_TROUBLE_HELD,    /* another hypervisor has the processor; its module in @what, or NULL */
     KVM_TROUBLE_FAILED,  /* @what failed with @error */
+    /* It runs (kvm-probe.h); @what is the guest's mode: "real", "protected", "64-bit". */
+    KVM_TROUBLE_STOPS, /* it gives up; the exit reason in @version */
+    KVM_TROUBLE_WRONG, /* it computes something else than a processor */
+    KVM_TROUBLE_HANGS, /* it does not come back */
+    KVM_TROUBLE_N_KINDS
 } KvmTroubleKind;
 
 typedef struct {
     KvmTroubleKind kind;
     int error;        /* errno of what failed, or 0 */
-    int version;      /* with OLD_API */
+    int version;      /* with OLD_API; with STOPS the exit reason */
     const char *what; /* static: "KVM_CAP_SPLIT_IRQCHIP", "KVM_CREATE_VM", "vboxdrv", or NULL */
     bool is_amd;      /* whose words fit: AMD-V and kvm_amd, or VT-x and kvm_intel */
     /* With NO_PERMISSION: */
