@@ -4,9 +4,8 @@
 
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include "client/host-cpu.h"
 #include "model/defaults.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -48,20 +47,19 @@ static void check_firmware(GArray *findings)
     }
 }
 
-/* Not used by this version, but the first question of anyone who finds it slow. */
-static void check_kvm(GArray *findings)
+/* The first question of anyone who finds it slow, so what is said is of now. */
+static void check_cpu(GArray *findings)
 {
-    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    int saved = errno;
-    const char *words =
-        fd >= 0           ? _("/dev/kvm is there, but this version of Vitrine does not use it: "
-                                        "machines run on the software CPU")
-        : saved == EACCES ? _("/dev/kvm is closed to you (your user is not in the group kvm). This "
-                              "version does not use it: machines run on the software CPU")
-                          : _("There is no /dev/kvm: machines run on the software CPU");
-    if (fd >= 0)
-        close(fd);
-    add(findings, "cpu", true, g_strdup(words));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HostCpu) cpu = client_probe_cpu(true, &error);
+    if (!cpu)
+        add(findings, "cpu", false, g_strdup(error->message));
+    else if (cpu->is_kvm)
+        add(findings, "cpu", true, g_strdup(cpu->words));
+    else
+        add(findings, "cpu", false,
+            g_strdup_printf(_("Machines run on Vitrine's software CPU. %s%s%s"), cpu->words,
+                            cpu->remedy[0] ? " " : "", cpu->remedy));
 }
 
 static void check_resources(GArray *findings)
@@ -124,7 +122,7 @@ bool verb_doctor(int argc, char **argv, GError **error)
     g_autoptr(GArray) findings = g_array_new(FALSE, FALSE, sizeof(Finding));
     check_engine(findings);
     check_firmware(findings);
-    check_kvm(findings);
+    check_cpu(findings);
     check_resources(findings);
     check_runtime(findings);
     check_machines(findings);

@@ -2,8 +2,6 @@
  * Copyright the Vitrine developers */
 #include "client/preflight.h"
 #include "model/defaults.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,15 +74,14 @@ static void check_space(GPtrArray *findings, const PreflightWants *wants, const 
             _("It takes space only as it fills; when there is none left the machine pauses."));
 }
 
-static void check_kvm(GPtrArray *findings, const PreflightHost *host)
+/* No obstacle, as a machine always runs; but slower it is. */
+static void check_cpu(GPtrArray *findings, const PreflightHost *host)
 {
-    /* This version has no use for KVM, so there is nothing to mend; but slow it is. */
-    add(findings, PREFLIGHT_NOTE,
-        g_strdup(host->kvm_errno == 0
-                     ? _("This version of Vitrine does not use this computer's KVM yet")
-                     : _("There is no hardware virtualisation (KVM) to use here")),
-        _("The machine runs on Vitrine's own software processor: it needs nothing, and is slower "
-          "than the computer itself."));
+    if (host->cpu && !host->cpu->is_kvm)
+        add(findings, PREFLIGHT_NOTE,
+            g_strdup_printf(_("The machine will run on Vitrine's software CPU. %s"),
+                            host->cpu->words),
+            host->cpu->remedy);
 }
 
 static int compare_grades(gconstpointer a, gconstpointer b)
@@ -100,7 +97,7 @@ GPtrArray *client_preflight_on(const PreflightWants *wants, const PreflightHost 
     check_parts(findings, host);
     check_space(findings, wants, host);
     check_memory(findings, wants, host);
-    check_kvm(findings, host);
+    check_cpu(findings, host);
     g_ptr_array_sort(findings, compare_grades);
     return findings;
 }
@@ -147,17 +144,15 @@ GPtrArray *client_preflight(const PreflightWants *wants)
     g_autofree char *engine = client_dup_engine_path();
     g_autofree char *folder = dup_existing(wants->root);
     struct statvfs fs = { 0 };
-    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    g_autoptr(HostCpu) cpu = client_probe_cpu(false, NULL); /* no engine: said by another check */
     PreflightHost host = {
         .has_engine = g_file_test(engine, G_FILE_TEST_IS_EXECUTABLE),
         .has_firmware = has_firmware(),
-        .kvm_errno = kvm < 0 ? errno : 0,
+        .cpu = cpu,
         .memory_total = host_memory_bytes(),
         .memory_free = free_memory_bytes(),
         .root_writable = access(folder, W_OK | X_OK) == 0,
         .space_free = statvfs(folder, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0,
     };
-    if (kvm >= 0)
-        close(kvm);
     return client_preflight_on(wants, &host);
 }

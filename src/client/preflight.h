@@ -6,6 +6,7 @@
  * it, asked before it is made. Included by the app and vitrinectl. */
 
 #include "client/client.h"
+#include "client/host-cpu.h"
 
 typedef enum {
     PREFLIGHT_NOTE,    /* good to know */
@@ -26,12 +27,12 @@ typedef struct {
 } PreflightWants;
 
 /* Array of PreflightFinding, the worst first; empty when all is well. Blocks for a look at the file
- * system; any thread. */
+ * system and for a probe of the CPU; any thread. */
 GPtrArray *client_preflight(const PreflightWants *wants);
 /* The same, with this host's figures given: for tests. */
 typedef struct {
     bool has_engine, has_firmware, root_writable;
-    int kvm_errno;                      /* of opening /dev/kvm; 0: it opens */
+    const HostCpu *cpu;                 /* NULL: not known */
     uint64_t memory_total, memory_free; /* 0: not known */
     uint64_t space_free;                /* on the file system of the root */
 } PreflightHost;

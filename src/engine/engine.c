@@ -185,10 +185,17 @@ static bool build_machine(Engine *engine, GError **error)
     if (!engine_config_init(&config, engine->bundle, engine->definition, engine->options.disposable,
                             error))
         return false;
-    engine->machine = machine_new(&config.config, error);
-    engine->cpu_backend = config.cpu_backend;
+    g_autoptr(GError) failure = NULL;
+    do {
+        g_clear_error(&failure);
+        engine->machine = machine_new(&config.config, &failure);
+    } while (!engine->machine &&
+             engine_config_try_another_cpu(&config, engine->bundle, engine->definition, &failure));
+    engine->cpu_backend = config.config.cpu->name;
     engine->cpu_reason = g_steal_pointer(&config.cpu_reason);
     engine_config_clear(&config);
+    if (!engine->machine)
+        g_propagate_error(error, g_steal_pointer(&failure));
     return engine->machine != NULL;
 }
 
@@ -226,6 +233,7 @@ static bool engine_start(Engine *engine, GError **error)
     g_message("“%s” started: %u CPUs (%s), %" G_GUINT64_FORMAT " MiB", engine->definition->name,
               (unsigned)engine->definition->n_cpus, engine->cpu_backend,
               engine->definition->memory_bytes >> 20);
+    g_message("%s", engine->cpu_reason);
     return true;
 }
 

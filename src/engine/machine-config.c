@@ -2,6 +2,8 @@
  * Copyright the Vitrine developers */
 #include "engine/machine-config.h"
 #include "base/errors.h"
+#include "engine/cpu-choice.h"
+#include "engine/cpu-words.h"
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -20,15 +22,42 @@ static void parse_uuid(const char *text, uint8_t out[16])
     }
 }
 
-static void choose_cpu(EngineConfig *config, const Definition *definition)
+static bool take_cpu(EngineConfig *config, const char *bundle, const CpuDecision *decision,
+                     GError **error)
 {
-    config->config.cpu = &cpu_soft_ops;
-    config->cpu_backend = "software";
-    config->cpu_reason = g_strdup(
-        definition->cpu == CPU_CHOICE_SOFTWARE
-            ? _("This machine is set to run on Vitrine's software CPU.")
-            : _("This version of Vitrine runs every machine on its own software CPU; it does not "
-                "use KVM yet."));
+    g_autofree char *words = cpu_words_dup(decision);
+    if (!decision->ops) {
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
+                    _("%s/%s: [machine] cpu is “kvm”, which does not work on this computer. %s Set "
+                      "it to auto, and the machine runs without KVM."),
+                    bundle, BUNDLE_DEFINITION, words);
+        return false;
+    }
+    config->config.cpu = decision->ops;
+    g_free(config->cpu_reason);
+    config->cpu_reason = g_steal_pointer(&words);
+    return true;
+}
+
+static bool choose_cpu(EngineConfig *config, const char *bundle, const Definition *definition,
+                       GError **error)
+{
+    CpuDecision decision = cpu_choice_make(definition);
+    return take_cpu(config, bundle, &decision, error);
+}
+
+bool engine_config_try_another_cpu(EngineConfig *config, const char *bundle,
+                                   const Definition *definition, GError **failure)
+{
+    if (config->config.cpu == &cpu_soft_ops)
+        return false;
+    CpuDecision decision = cpu_choice_make_again(definition, *failure);
+    /* A wish for KVM keeps an error that says more than that KVM is well. */
+    if (!decision.ops && decision.probe.trouble.message[0])
+        return false;
+    g_warning("KVM did not start the machine: %s", (*failure)->message);
+    g_clear_error(failure);
+    return take_cpu(config, bundle, &decision, failure);
 }
 
 /* The disk as it is with everything written going to a file that nobody keeps. */
@@ -95,7 +124,8 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
 
     if (!definition_check_runs(definition, conf, error))
         goto failed;
-    choose_cpu(out, definition);
+    if (!choose_cpu(out, bundle, definition, error))
+        goto failed;
     config->name = keep(out, g_strdup(definition->name));
     parse_uuid(definition->uuid, config->uuid);
     config->memory_bytes = definition->memory_bytes;

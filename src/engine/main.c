@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 /* vitrine-engine BUNDLE: runs one machine until it is off. Started by front ends, never typed. With
- * --create-disk FILE --size BYTES it makes a disk image instead, for those who cannot. */
+ * --create-disk FILE --size BYTES it makes a disk image instead, for those who cannot; with
+ * --probe-cpu it says what machines would run on here. */
 
 #include "base/errors.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/place.h"
 #include "core/block/disk.h"
+#include "engine/cpu-choice.h"
 #include "engine/crash-mark.h"
 #include "engine/engine.h"
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 
 typedef struct {
     int ready_fd;
-    gboolean paused, disposable, verbose;
+    gboolean paused, disposable, verbose, probe_cpu, fresh;
     char *create_disk;
     gint64 size;
     char **rest;
@@ -92,6 +94,13 @@ static int create_disk(const Arguments *arguments)
     return good ? EXIT_OK : EXIT_FAILED;
 }
 
+static int probe_cpu(const Arguments *arguments)
+{
+    g_autofree char *report = cpu_choice_dup_report(arguments->fresh);
+    fputs(report, stdout);
+    return EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
     Arguments arguments = { .ready_fd = -1 };
@@ -105,6 +114,9 @@ int main(int argc, char **argv)
         { "create-disk", 0, 0, G_OPTION_ARG_FILENAME, &arguments.create_disk,
           "Make a disk image and end", "FILE" },
         { "size", 0, 0, G_OPTION_ARG_INT64, &arguments.size, "Its size", "BYTES" },
+        { "probe-cpu", 0, 0, G_OPTION_ARG_NONE, &arguments.probe_cpu,
+          "Say what machines would run on, and end", NULL },
+        { "fresh", 0, 0, G_OPTION_ARG_NONE, &arguments.fresh, "Measure that anew", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments.rest, NULL, "BUNDLE" },
         { NULL }
     };
@@ -127,6 +139,8 @@ int main(int argc, char **argv)
     int code = EXIT_USAGE;
     if (arguments.create_disk && arguments.size > 0 && !arguments.rest)
         code = create_disk(&arguments);
+    else if (arguments.probe_cpu && !arguments.rest && !arguments.create_disk)
+        code = probe_cpu(&arguments);
     else if (arguments.rest && !arguments.rest[1] && !arguments.create_disk)
         code = run_machine(&arguments, arguments.rest[0]);
     else

@@ -421,12 +421,11 @@ bool definition_check_runs(const Definition *definition, const char *where, GErr
             _("%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
               "yet. Set it to bios"),
             where);
-    else if (definition->cpu == CPU_CHOICE_KVM)
-        g_set_error(
-            error, APP_ERROR, APP_ERROR_INVALID,
-            _("%s: [machine] cpu is “kvm”, which this version of Vitrine does not have yet. "
-              "Set it to auto or software"),
-            where);
+    else if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->cpu == CPU_CHOICE_KVM)
+        g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                    _("%s: [machine] clock is “deterministic”, which KVM does not have. Set cpu to "
+                      "auto or software"),
+                    where);
     else if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->n_cpus > 1)
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
                     _("%s: [machine] clock is “deterministic”, which needs cpus=1"), where);

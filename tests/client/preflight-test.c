@@ -8,12 +8,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <string.h>
 
 #define GIB (UINT64_C(1) << 30)
 
-static const PreflightHost good_host = { true, true, true, 0, 16 * GIB, 8 * GIB, 100 * GIB };
+static const PreflightHost good_host = { true, true, true, NULL, 16 * GIB, 8 * GIB, 100 * GIB };
 static const PreflightWants small = { "/home/machines", 2 * GIB, 20 * GIB };
 
 static GPtrArray *look(PreflightWants wants, PreflightHost host)
@@ -26,11 +25,13 @@ static const PreflightFinding *worst(GPtrArray *findings)
     return findings->pdata[0];
 }
 
-static void a_good_computer_gets_only_notes(void **state)
+static void a_good_computer_gets_no_word(void **state)
 {
-    g_autoptr(GPtrArray) findings = look(small, good_host);
-    for (unsigned i = 0; i < findings->len; i++)
-        assert_int_equal(((PreflightFinding *)findings->pdata[i])->grade, PREFLIGHT_NOTE);
+    const HostCpu kvm = { .is_kvm = true, .words = "KVM", .remedy = "" };
+    PreflightHost host = good_host;
+    host.cpu = &kvm;
+    g_autoptr(GPtrArray) findings = look(small, host);
+    assert_int_equal(findings->len, 0);
 }
 
 static void more_memory_than_there_is_cannot_work(void **state)
@@ -83,17 +84,19 @@ static void missing_parts_come_first_with_their_package(void **state)
 static void no_kvm_is_no_obstacle(void **state)
 {
     PreflightHost host = good_host;
-    host.kvm_errno = EACCES;
+    const HostCpu closed = { .words = "/dev/kvm is closed to you.", .remedy = "Log in again." };
+    host.cpu = &closed;
     g_autoptr(GPtrArray) findings = look(small, host);
     assert_int_equal(findings->len, 1);
     assert_int_equal(worst(findings)->grade, PREFLIGHT_NOTE);
-    assert_non_null(strstr(worst(findings)->words, "KVM"));
+    assert_non_null(strstr(worst(findings)->words, closed.words));
+    assert_string_equal(worst(findings)->remedy, closed.remedy);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_computer_gets_only_notes),
+        cmocka_unit_test(a_good_computer_gets_no_word),
         cmocka_unit_test(more_memory_than_there_is_cannot_work),
         cmocka_unit_test(more_memory_than_is_free_is_a_warning),
         cmocka_unit_test(a_disk_larger_than_the_space_is_a_warning_and_no_space_is_fatal),

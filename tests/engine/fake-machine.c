@@ -52,8 +52,6 @@ struct MachinePrivate {
     unsigned n_cpus;
 };
 
-const CpuOps cpu_soft_ops = { 0 };
-
 static void tell(Machine *machine, MachineEvent event)
 {
     g_mutex_lock(&machine->priv->lock);

@@ -39,10 +39,11 @@ typedef enum {
 
 typedef struct {
     KvmTroubleKind kind;
-    int error;        /* errno of what failed, or 0 */
-    int version;      /* with OLD_API; with STOPS the exit reason */
-    const char *what; /* static: "KVM_CAP_SPLIT_IRQCHIP", "KVM_CREATE_VM", "vboxdrv", or NULL */
-    bool is_amd;      /* whose words fit: AMD-V and kvm_amd, or VT-x and kvm_intel */
+    int error;         /* errno of what failed, or 0 */
+    int version;       /* with OLD_API; with STOPS the exit reason */
+    const char *what;  /* static: "KVM_CAP_SPLIT_IRQCHIP", "KVM_CREATE_VM", "vboxdrv", or NULL */
+    bool is_amd;       /* whose words fit: AMD-V and kvm_amd, or VT-x and kvm_intel */
+    char message[160]; /* with FAILED at a machine's start: what the backend said; else "" */
     /* With NO_PERMISSION: */
     char group[32];    /* the group that may open it; "" when there is none worth joining */
     bool group_listed; /* the user was put into it, but this session began before */
