@@ -4,8 +4,37 @@
 #include "base/errors.h"
 #include "client/spawn.h"
 #include "model/medium.h"
+#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define QCOW2_HEAD_BYTES 32
+#define QCOW2_SIZE_OFFSET 24
+
+bool client_look_at_disk(const char *path, ClientDiskImage *out_image)
+{
+    uint8_t head[QCOW2_HEAD_BYTES] = { 0 };
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool good = fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode) &&
+                pread(fd, head, sizeof head, 0) >= 0;
+    if (good) {
+        bool is_qcow2 = memcmp(head, "QFI\xfb", 4) == 0;
+        off_t end = lseek(fd, 0, SEEK_END); /* block devices have no st_size */
+        uint64_t be;
+        memcpy(&be, head + QCOW2_SIZE_OFFSET, sizeof be);
+        out_image->format = is_qcow2 ? "qcow2" : "raw";
+        out_image->size_bytes = is_qcow2 ? GUINT64_FROM_BE(be) : (uint64_t)MAX(end, 0);
+        out_image->occupied_bytes =
+            S_ISBLK(st.st_mode) ? (uint64_t)MAX(end, 0) : (uint64_t)st.st_blocks * 512;
+    }
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
 
 bool client_create_disk(const char *path, uint64_t size_bytes, GError **error)
 {

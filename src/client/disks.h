@@ -7,6 +7,14 @@
 
 #include "client/client.h"
 
+typedef struct {
+    const char *format;      /* "qcow2", "raw" */
+    uint64_t size_bytes;     /* what the guest sees */
+    uint64_t occupied_bytes; /* what the file takes on this computer */
+} ClientDiskImage;
+
+/* False when there is no such file or it cannot be read. Works while a machine uses it. */
+bool client_look_at_disk(const char *path, ClientDiskImage *out_image);
 /* A new empty qcow2 image. The file must not exist. */
 bool client_create_disk(const char *path, uint64_t size_bytes, GError **error);
 /* Each adds a drive to the definition and returns its number; -1 and @error when there is no room

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
+#include "client/disks.h"
 #include "ui/settings-drives-private.h"
 #include <glib/gi18n.h>
-#include <sys/stat.h>
 
 G_DEFINE_FINAL_TYPE(VitrineSettingsDrives, vitrine_settings_drives, ADW_TYPE_PREFERENCES_PAGE)
 
@@ -44,16 +44,40 @@ static GtkWidget *disc_row(unsigned number, const DefinitionDrive *drive)
     return row;
 }
 
-/* "disk-0.qcow2, 1.2 GB on this computer". */
-static char *describe_disk(const char *path)
+/* What a disk is and takes may change while a machine runs, so it is looked up when it is shown. */
+static void disk_row_update(GtkWidget *row)
 {
-    g_autofree char *name = g_path_get_basename(path);
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return g_strdup_printf(_("%s is missing"), name);
-    g_autofree char *size = g_format_size((guint64)st.st_blocks * 512);
-    /* Translators: a disk image's file name, and the space it takes */
-    return g_strdup_printf(_("%s, takes %s"), name, size);
+    const char *path = gtk_widget_get_tooltip_text(row);
+    g_autofree char *name = g_path_get_basename(path), *text = NULL;
+    ClientDiskImage image;
+    if (client_look_at_disk(path, &image)) {
+        g_autofree char *size = g_format_size_full(image.size_bytes, G_FORMAT_SIZE_IEC_UNITS);
+        g_autofree char *taken = g_format_size_full(image.occupied_bytes, G_FORMAT_SIZE_IEC_UNITS);
+        /* Translators: a disk's size, as "20.0 GiB", and what its file takes */
+        text = g_strdup_printf(_("%s, takes %s on this computer"), size, taken);
+    } else {
+        text = g_strdup_printf(_("%s is missing"), name);
+    }
+    adw_expander_row_set_subtitle(ADW_EXPANDER_ROW(row), text);
+}
+
+static void disk_row_add_file(AdwExpanderRow *row, const char *path)
+{
+    ClientDiskImage image;
+    GtkWidget *file = adw_action_row_new();
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(file), _("File"));
+    adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(file), FALSE);
+    adw_action_row_set_subtitle(ADW_ACTION_ROW(file), path);
+    adw_action_row_set_subtitle_lines(ADW_ACTION_ROW(file), 0);
+    adw_expander_row_add_row(row, file);
+    if (!client_look_at_disk(path, &image))
+        return;
+    GtkWidget *format = adw_action_row_new();
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(format), _("Format"));
+    adw_action_row_set_subtitle(ADW_ACTION_ROW(format), strcmp(image.format, "qcow2") == 0
+                                                            ? _("qcow2, which grows as it fills")
+                                                            : _("raw, a plain copy of the disk"));
+    adw_expander_row_add_row(row, format);
 }
 
 /* The keys of drives, for bindings that keep them. */
@@ -72,12 +96,13 @@ static GtkWidget *disk_row(VitrineSettingsDrives *self, unsigned number,
     GtkWidget *row = adw_expander_row_new();
     g_autofree char *path =
         bundle_dup_absolute(settings_store_get_bundle(self->store), drive->path);
-    g_autofree char *text = describe_disk(path);
     adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(row), FALSE);
     adw_preferences_row_set_title(ADW_PREFERENCES_ROW(row), _("Disk"));
-    adw_expander_row_set_subtitle(ADW_EXPANDER_ROW(row), text);
     adw_expander_row_set_icon_name(ADW_EXPANDER_ROW(row), "drive-harddisk-symbolic");
     gtk_widget_set_tooltip_text(row, path);
+    g_signal_connect(row, "map", G_CALLBACK(disk_row_update), NULL);
+    disk_row_update(row);
+    disk_row_add_file(ADW_EXPANDER_ROW(row), path);
 
     GtkWidget *read_only = adw_action_row_new(), *toggle = gtk_switch_new();
     adw_preferences_row_set_title(ADW_PREFERENCES_ROW(read_only), _("Read-only"));

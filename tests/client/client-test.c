@@ -141,6 +141,27 @@ static void drives_are_added_to_the_definition_and_removed(void **state)
     assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+static void a_disks_size_and_what_it_takes_are_told(void **state)
+{
+    g_autofree char *bundle = create("Box");
+    g_autofree char *qcow2 = g_build_filename(bundle, "new.qcow2", NULL);
+    g_autofree char *raw = g_build_filename(bundle, "old.img", NULL);
+    ClientDiskImage image;
+    assert_true(client_create_disk(qcow2, UINT64_C(3) << 30, NULL));
+    assert_true(client_look_at_disk(qcow2, &image));
+    assert_string_equal(image.format, "qcow2");
+    assert_true(image.size_bytes == UINT64_C(3) << 30);
+    assert_in_range(image.occupied_bytes, 1, 4 << 20);
+    assert_true(g_file_set_contents(raw, "short", -1, NULL));
+    assert_int_equal(truncate(raw, 64 << 20), 0);
+    assert_true(client_look_at_disk(raw, &image));
+    assert_string_equal(image.format, "raw");
+    assert_int_equal(image.size_bytes, 64 << 20);
+    assert_in_range(image.occupied_bytes, 1, 1 << 20);
+    assert_false(client_look_at_disk(bundle, &image));
+    assert_false(client_look_at_disk("/nowhere/disk", &image));
+}
+
 static void a_seventh_drive_leaves_nothing_behind(void **state)
 {
     g_autofree char *bundle = create("Box");
@@ -504,6 +525,7 @@ int main(void)
         TEST(a_machine_runs_and_ends_and_is_off_again),
         TEST(a_thumbnail_that_is_not_wanted_goes_while_the_machine_runs),
         TEST(drives_are_added_to_the_definition_and_removed),
+        TEST(a_disks_size_and_what_it_takes_are_told),
         TEST(a_seventh_drive_leaves_nothing_behind),
         TEST(a_running_machines_disk_is_not_thrown_away),
         TEST(a_second_start_is_refused_and_harms_nothing),
