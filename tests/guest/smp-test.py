@@ -4,10 +4,11 @@
 """Runs the stress guest (smp/) with several CPUs: LOCKed instructions, locks, IPIs, TLB shoot-downs, timers,
 cross-modifying code, the order of memory accesses, the TSC, and CPUs that are started anew.
 
-    smp-test.py MACHINE-RUNNER IMAGE [--cpus N]… [--seconds S] [--option KEY=VALUE]… [-- RUNNER-OPTION…]
+    smp-test.py MACHINE-RUNNER IMAGE [--cpus N]… [--seconds S] [--option KEY=VALUE]… [--cpu kvm]
 
 The image runs on any monitor that boots a Linux kernel, with a serial port: -kernel IMAGE -append "cpus=8 seconds=60"."""
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -26,10 +27,10 @@ def run(options, cpus, *settings):
     settings = [f"cpus={cpus}", f"seconds={options.seconds}", *options.option, *settings]
     print(f"--- {' '.join(settings)}", flush=True)
     child = subprocess.Popen(
-        [options.runner, "--memory=64", f"--cpus={cpus}", f"--kernel={options.image}", "--append=" + " ".join(settings),
-         "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 60}", *options.rest], stdin=subprocess.DEVNULL,
+        [options.runner, f"--cpu={options.cpu}", "--memory=64", f"--cpus={cpus}", f"--kernel={options.image}", "--append=" + " ".join(settings),
+         "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 120}"], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, text=True)
-    timer = threading.Timer(options.seconds + 90, child.kill)
+    timer = threading.Timer(options.seconds + 150, child.kill)
     timer.start()
     said = []
     for line in child.stdout:
@@ -67,8 +68,11 @@ def main():
     parser.add_argument("--cpus", type=int, action="append")
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--option", action="append", default=[])
-    parser.add_argument("rest", nargs="*")
+    parser.add_argument("--cpu", choices=["software", "kvm"], default="software")
     options = parser.parse_args()
+    if options.cpu == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("/dev/kvm is not there, or not for us")
+        sys.exit(77)
     if options.cpus:
         good = all([run(options, cpus) for cpus in options.cpus])
     else:

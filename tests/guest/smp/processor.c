@@ -9,13 +9,12 @@
 #define MSR_APIC_BASE 0x1B
 #define MSR_X2APIC 0x800
 #define SIPI_PAGE 9
-#define USER_CODE 0x33
 #define TSS_SELECTOR 0x40
 enum { APIC_EOI = 0xB0, APIC_LDR = 0xD0, APIC_DFR = 0xE0, APIC_SVR = 0xF0, APIC_ICR = 0x300 };
 enum { APIC_ICR_HIGH = 0x310 };
 
 extern uint64_t gdt[];
-extern char vector_stubs[];
+extern char vector_stubs[], syscall_at[];
 void enter_user(void *rip, void *rsp, void *argument);
 void enter_c(void);
 void on_trap(CpuSpace *space, Trap *trap);
@@ -39,7 +38,7 @@ static struct {
     uint32_t offset_high, reserved;
 } idt[256] __attribute__((aligned(16)));
 
-/* Local APIC: from ring 0 and, but for x2APIC, from ring 3 alike. */
+/* Ports, MSRs and the local APIC, from either ring. The APIC's page needs no help but as x2APIC. */
 
 static bool in_ring_0(void)
 {
@@ -66,6 +65,24 @@ static uint64_t read_msr(uint32_t index)
         return syscall2(SYS_READ_MSR, index, 0);
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index) : "memory");
     return (uint64_t)high << 32 | low;
+}
+
+void out8(uint16_t port, uint8_t value)
+{
+    if (!in_ring_0())
+        syscall2(SYS_OUT, port, value);
+    else
+        __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
+}
+
+uint8_t in8(uint16_t port)
+{
+    uint8_t value;
+
+    if (!in_ring_0())
+        return (uint8_t)syscall2(SYS_IN, port, 0);
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
 }
 
 void apic_write(unsigned offset, uint32_t value)
@@ -134,7 +151,7 @@ static void set_gates(void)
         idt[i].offset_high = (uint32_t)(at >> 32);
         idt[i].selector = 8;
         idt[i].ist = i == VECTOR_NMI;
-        idt[i].type = i == VECTOR_SYSCALL || i == VECTOR_BREAKPOINT ? 0xEE : 0x8E;
+        idt[i].type = i == VECTOR_BREAKPOINT ? 0xEE : 0x8E;
     }
 }
 
@@ -241,6 +258,8 @@ static uint64_t on_syscall(Cpu *cpu, uint64_t number, uint64_t a, uint64_t b)
         return 0;
     case SYS_WRITE_MSR: write_msr((uint32_t)a, b); return 0;
     case SYS_READ_MSR: return read_msr((uint32_t)a);
+    case SYS_OUT: out8((uint16_t)a, (uint8_t)b); return 0;
+    case SYS_IN: return in8((uint16_t)a);
     }
     fail(cpu, "system call %lu", number);
 }
@@ -275,8 +294,9 @@ void on_trap(CpuSpace *space, Trap *trap)
     Cpu *cpu = &space->cpu;
     uint64_t address;
 
-    if (trap->vector == VECTOR_SYSCALL) {
+    if (trap->rip == (uintptr_t)syscall_at && trap->vector == VECTOR_UNDEFINED) {
         trap->rax = on_syscall(cpu, trap->rax, trap->rsi, trap->rdx);
+        trap->rip += 2;
     } else if (trap->vector >= 32) {
         on_interrupt(cpu, (unsigned)trap->vector);
     } else if (trap->vector == VECTOR_NMI) {

@@ -4,7 +4,7 @@
 
 /* The stress guest for machines with several CPUs: a small kernel of its own, entered as Linux is,
  * whose CPUs do to one another whatever operating systems do, and check each outcome. Nearly all of
- * it runs in ring 3 (with ports, the local APIC and the page tables within reach), so that it is of
+ * it runs in ring 3 (with the local APIC and the page tables within reach), so that it is of
  * use on virtual machines whose kernel mode is slow; ring 0 is traps only.
  *
  * A run is rounds. In the quiet part of a round CPUs wake each other out of HLT with nothing else
@@ -26,13 +26,13 @@ typedef struct {
 enum {
     VECTOR_NMI = 2,
     VECTOR_BREAKPOINT = 3,
+    VECTOR_UNDEFINED = 6, /* a call of ring 0 */
     VECTOR_PAGE_FAULT = 14,
     VECTOR_TIMER = 0x30,
     VECTOR_PING = 0x40, /* answered by a pong */
     VECTOR_PONG = 0x50,
     VECTOR_INVALIDATE = 0x60, /* answered in memory */
     VECTOR_SYNC = 0x70,       /* answered in memory: the IRET serializes */
-    VECTOR_SYSCALL = 0x80,
     VECTOR_WAKE = 0x90,
     VECTOR_SPURIOUS = 0xFF,
 };
@@ -43,6 +43,8 @@ enum {
     SYS_INVLPG,     /* (address) */
     SYS_WRITE_MSR,  /* (index, value) */
     SYS_READ_MSR,   /* (index) */
+    SYS_OUT,        /* (port, byte) */
+    SYS_IN,         /* (port) */
 };
 
 /* Counts that a CPU keeps of what it added to a shared one; the sum is checked after each round. */
@@ -134,6 +136,8 @@ void start_boot_cpu(void);
 void start_other_cpus(void);
 void restart_cpu(Cpu *cpu, unsigned target); /* INIT, SIPI */
 uint64_t syscall2(uint64_t number, uint64_t a, uint64_t b);
+void out8(uint16_t port, uint8_t value);
+uint8_t in8(uint16_t port);
 void apic_write(unsigned offset, uint32_t value);
 uint32_t apic_read(unsigned offset);
 enum {
@@ -212,19 +216,6 @@ static inline uint64_t read_tsc(void)
 
     __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
     return (uint64_t)high << 32 | low;
-}
-
-static inline void out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
 }
 
 static inline uint64_t random64(Cpu *cpu)
