@@ -7,14 +7,14 @@
 
 #include <cmocka.h>
 
-#include "soft-harness.h"
+#include "cpu-harness.h"
 #include <string.h>
 
 /* What floating point and SIMD instructions do when they may not run, or not to the end; and the
  * layouts that the processor's user mode does not show. */
 
-#define CODE SOFT_HARNESS_FREE
-#define DATA (SOFT_HARNESS_FREE + 0x10000)
+#define CODE CPU_HARNESS_FREE
+#define DATA (CPU_HARNESS_FREE + 0x10000)
 enum { UD = 6, NM = 7, GP = 13, MF = 16, XM = 19 };
 #define CR0_TS 8u
 #define CR0_EM 4u
@@ -24,38 +24,38 @@ enum { UD = 6, NM = 7, GP = 13, MF = 16, XM = 19 };
 #define CR4_OSXMMEXCPT 0x400u
 #define CR4_OSXSAVE 0x40000u
 
-static SoftHarness *harness;
+static CpuHarness *harness;
 static CpuState state;
 
 static int setup(void **unused)
 {
-    harness = soft_harness_new();
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    harness = cpu_harness_new(cpu_harness_choose());
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     state.gpr[3] = DATA; /* RBX */
     return 0;
 }
 
 static int teardown(void **unused)
 {
-    soft_harness_free(harness);
+    cpu_harness_free(harness);
     return 0;
 }
 
-/* Runs @code and HLT; the vector of the exception that ended it, or -1. */
+/* Runs @code to its end; the vector of the exception that ended it, or -1. */
 static int run(const char *code, size_t length)
 {
     uint8_t bytes[64];
     memcpy(bytes, code, length);
-    bytes[length] = 0xF4;
-    soft_harness_put(harness, CODE, bytes, length + 1);
-    assert_int_equal(soft_harness_run(harness, &state), CPU_EXIT_HALTED);
-    return soft_harness_vector(&state);
+    memcpy(bytes + length, CPU_HARNESS_END, CPU_HARNESS_END_LENGTH);
+    cpu_harness_put(harness, CODE, bytes, length + CPU_HARNESS_END_LENGTH);
+    assert_int_equal(cpu_harness_run(harness, &state), CPU_EXIT_HALTED);
+    return cpu_harness_vector(&state);
 }
 #define RUN(code) run(code, sizeof(code) - 1)
 
 static uint8_t *data(void)
 {
-    return soft_harness_ram(harness) + DATA;
+    return cpu_harness_ram(harness) + DATA;
 }
 static uint8_t *xmm(unsigned n)
 {
@@ -196,7 +196,7 @@ static void x87_error_is_raised_by_the_next_waiting_instruction(void **unused)
 static void x87_error_without_numeric_error_bit_does_not_fault(void **unused)
 {
     for (unsigned interrupts = 0; interrupts < 2; interrupts++) {
-        soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+        cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
         state.gpr[3] = DATA;
         state.cr0 &= ~(uint64_t)CR0_NE;
         state.rflags |= interrupts << 9;
@@ -217,7 +217,7 @@ static void task_switched_makes_x87_mmx_and_sse_unavailable(void **unused)
 {
     static const char *const code[] = { "\xD9\xE8", "\x0F\xEF\xC0", "\x0F\x57\xC0" };
     for (unsigned i = 0; i < G_N_ELEMENTS(code); i++) { /* fld1; pxor mm0, mm0; xorps */
-        soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+        cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
         state.cr0 |= CR0_TS;
         assert_int_equal(run(code[i], i ? 3 : 2), NM);
     }
@@ -227,7 +227,7 @@ static void emulation_bit_makes_sse_undefined_and_x87_unavailable(void **unused)
 {
     state.cr0 |= CR0_EM;
     assert_int_equal(RUN("\x0F\x57\xC0"), UD);
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     state.cr0 |= CR0_EM;
     assert_int_equal(RUN("\xD9\xE8"), NM);
 }
@@ -236,7 +236,7 @@ static void sse_without_osfxsr_is_undefined_but_mmx_is_not(void **unused)
 {
     state.cr4 &= ~(uint64_t)CR4_OSFXSR;
     assert_int_equal(RUN("\x0F\x57\xC0"), UD);
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     state.cr4 &= ~(uint64_t)CR4_OSFXSR;
     assert_int_equal(RUN("\x0F\xEF\xC0"), -1);
 }
@@ -245,7 +245,7 @@ static void wait_minds_task_switched_only_with_monitor(void **unused)
 {
     state.cr0 = (state.cr0 | CR0_TS) & ~(uint64_t)CR0_MP;
     assert_int_equal(RUN("\x9B"), -1);
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     state.cr0 |= CR0_TS | CR0_MP;
     assert_int_equal(RUN("\x9B"), NM);
 }
@@ -253,7 +253,7 @@ static void wait_minds_task_switched_only_with_monitor(void **unused)
 static void vex_and_3dnow_are_undefined(void **unused)
 {
     assert_int_equal(RUN("\xC5\xF8\x57\xC0"), UD); /* vxorps */
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     assert_int_equal(RUN("\x0F\x0F\xC1\x9E"), UD); /* pfadd */
 }
 
@@ -295,7 +295,7 @@ static void xsetbv_needs_the_x87_bit(void **unused)
     state.gpr[0] = 2;
     state.gpr[1] = state.gpr[2] = 0;
     assert_int_equal(RUN("\x0F\x01\xD1"), GP);
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_LONG, CODE);
     state.cr4 |= CR4_OSXSAVE;
     state.gpr[0] = 3;
     state.gpr[1] = state.gpr[2] = 0;
@@ -307,10 +307,11 @@ static void xsetbv_needs_the_x87_bit(void **unused)
 
 static void environment_in_real_mode_holds_linear_addresses(void **unused)
 {
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_REAL, 0x3000);
-    soft_harness_put(harness, 0x3000, "\xD9\xE8\xD9\x36\x00\x40\xF4", 7); /* fld1; fnstenv */
-    assert_int_equal(soft_harness_run(harness, &state), CPU_EXIT_HALTED);
-    const uint8_t *area = soft_harness_ram(harness) + 0x4000;
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_REAL, 0x3000);
+    cpu_harness_put(harness, 0x3000, "\xD9\xE8\xD9\x36\x00\x40" CPU_HARNESS_END,
+                    10); /* fld1; fnstenv */
+    assert_int_equal(cpu_harness_run(harness, &state), CPU_EXIT_HALTED);
+    const uint8_t *area = cpu_harness_ram(harness) + 0x4000;
     assert_int_equal(get16(area), 0x037F);
     assert_int_equal(get16(area + 2), 0x3800); /* TOP 7 */
     assert_int_equal(get16(area + 4), 0x3FFF); /* register 7 valid, the others empty */
@@ -319,7 +320,7 @@ static void environment_in_real_mode_holds_linear_addresses(void **unused)
 
 static void fxsave_in_32_bit_code_leaves_the_upper_registers_alone(void **unused)
 {
-    soft_harness_init_state(harness, &state, SOFT_HARNESS_PROTECTED, CODE);
+    cpu_harness_init_state(harness, &state, CPU_HARNESS_PROTECTED, CODE);
     state.gpr[3] = DATA;
     memset(xmm(7), 0x77, 16);
     memset(xmm(8), 0x88, 16);

@@ -13,10 +13,12 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+enum { GP = 13, XM = 19 };
+
 G_STATIC_ASSERT(offsetof(FpCase, memory) + 64 == FP_OPERAND_OFFSET);
 
 struct FpBatch {
-    SoftHarness *harness;
+    CpuHarness *harness;
     uint8_t *window; /* at FP_CODE */
     uint8_t *code;   /* next byte */
     FpCase *cases;   /* at FP_DATA */
@@ -149,7 +151,7 @@ void fp_random_vector(uint8_t *out_bytes)
 FpBatch *fp_batch_new(void)
 {
     FpBatch *batch = g_new0(FpBatch, 1);
-    batch->harness = soft_harness_new();
+    batch->harness = cpu_harness_new(cpu_harness_choose());
     batch->window = mmap((void *)FP_CODE, FP_WINDOW_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     assert_ptr_equal(batch->window, (void *)FP_CODE);
@@ -162,7 +164,7 @@ FpBatch *fp_batch_new(void)
 void fp_batch_free(FpBatch *batch)
 {
     munmap(batch->window, FP_WINDOW_SIZE);
-    soft_harness_free(batch->harness);
+    cpu_harness_free(batch->harness);
     g_free(batch->copy);
     g_free(batch);
 }
@@ -268,7 +270,7 @@ static void explain(const FpCase *fp_case, const FpCase *native, const FpCase *s
         print_message(
             "  %s: fip %lx fcw %04x fsw %04x ftw %02x mxcsr %04x rax %lx rcx %lx rdx %lx flags "
             "%lx\n",
-            i ? "soft  " : "native", *(uint64_t *)(c->out + 8), *(uint16_t *)c->out,
+            i ? "guest " : "native", *(uint64_t *)(c->out + 8), *(uint16_t *)c->out,
             *(uint16_t *)(c->out + 2), c->out[4], *(uint32_t *)(c->out + 24), c->gpr_out[0],
             c->gpr_out[1], c->gpr_out[2], c->flags_out);
     }
@@ -280,11 +282,11 @@ static void explain(const FpCase *fp_case, const FpCase *native, const FpCase *s
         print_message(" %s%u\n", i < 8 ? "st" : "xmm", i < 8 ? i : i - 8);
         print_bytes("in", fp_case->in + 32 + 16 * i, length);
         print_bytes("native", n, length);
-        print_bytes("soft", s, length);
+        print_bytes("guest", s, length);
     }
     if (memcmp(native->memory, soft->memory, sizeof(native->memory))) {
         print_bytes("native mem", native->memory + 64, 32);
-        print_bytes("soft mem", soft->memory + 64, 32);
+        print_bytes("guest mem", soft->memory + 64, 32);
     }
 }
 
@@ -311,17 +313,17 @@ static void compare_case(unsigned i, const FpCase *before, const FpCase *native,
 void fp_batch_run(FpBatch *batch)
 {
     size_t data_size = batch->n_cases * sizeof(FpCase), code_size;
-    uint8_t *ram = soft_harness_ram(batch->harness);
+    uint8_t *ram = cpu_harness_ram(batch->harness);
     CpuState state;
 
-    *batch->code++ = 0xF4; /* hlt; for the processor ret */
+    *batch->code++ = 0xF4; /* HLT, which ring 3 may not: #GP; for the processor RET */
     code_size = batch->code - batch->window;
     memcpy(batch->copy, batch->cases, data_size);
-    soft_harness_put(batch->harness, FP_CODE, batch->window, code_size);
-    soft_harness_put(batch->harness, FP_DATA, batch->cases, data_size);
-    soft_harness_init_state(batch->harness, &state, SOFT_HARNESS_LONG, FP_CODE);
-    assert_int_equal(soft_harness_run(batch->harness, &state), CPU_EXIT_HALTED);
-    assert_int_equal(soft_harness_vector(&state), -1);
+    cpu_harness_put(batch->harness, FP_CODE, batch->window, code_size);
+    cpu_harness_put(batch->harness, FP_DATA, batch->cases, data_size);
+    cpu_harness_init_state(batch->harness, &state, CPU_HARNESS_LONG_USER, FP_CODE);
+    assert_int_equal(cpu_harness_run(batch->harness, &state), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_vector(&state), GP);
 
     batch->code[-1] = 0xC3;
     run_native(batch->window);
@@ -350,16 +352,16 @@ static void on_sigfpe(int number, siginfo_t *info, void *context)
 
 bool fp_batch_run_unmasked(FpBatch *batch)
 {
-    uint8_t *ram = soft_harness_ram(batch->harness);
+    uint8_t *ram = cpu_harness_ram(batch->harness);
     struct sigaction action = { .sa_sigaction = on_sigfpe, .sa_flags = SA_SIGINFO }, old;
     CpuState state;
 
     *batch->code++ = 0xF4;
     memcpy(batch->copy, batch->cases, sizeof(FpCase));
-    soft_harness_put(batch->harness, FP_CODE, batch->window, batch->code - batch->window);
-    soft_harness_put(batch->harness, FP_DATA, batch->cases, sizeof(FpCase));
-    soft_harness_init_state(batch->harness, &state, SOFT_HARNESS_LONG, FP_CODE);
-    assert_int_equal(soft_harness_run(batch->harness, &state), CPU_EXIT_HALTED);
+    cpu_harness_put(batch->harness, FP_CODE, batch->window, batch->code - batch->window);
+    cpu_harness_put(batch->harness, FP_DATA, batch->cases, sizeof(FpCase));
+    cpu_harness_init_state(batch->harness, &state, CPU_HARNESS_LONG_USER, FP_CODE);
+    assert_int_equal(cpu_harness_run(batch->harness, &state), CPU_EXIT_HALTED);
 
     batch->code[-1] = 0xC3;
     trap.raised = false;
@@ -371,7 +373,7 @@ bool fp_batch_run_unmasked(FpBatch *batch)
     const FpCase *before = (const FpCase *)batch->copy;
     FpCase *soft = (FpCase *)(ram + FP_DATA);
     if (!trap.raised) {
-        assert_int_equal(soft_harness_vector(&state), -1);
+        assert_int_equal(cpu_harness_vector(&state), GP);
         compare_case(0, before, batch->cases, soft);
         fp_batch_clear(batch);
         return false;
@@ -383,12 +385,12 @@ bool fp_batch_run_unmasked(FpBatch *batch)
     memcpy(&native_mxcsr, trap.image + 24, 4);
     if (native_mxcsr & ~(native_mxcsr >> 7) & 0x18)
         mxcsr = (mxcsr & ~0x20u) | (native_mxcsr & 0x20);
-    if (soft_harness_vector(&state) != 19 || mxcsr != native_mxcsr ||
+    if (cpu_harness_vector(&state) != XM || mxcsr != native_mxcsr ||
         memcmp(state.xsave + 160, trap.image + 160, 256) != 0) {
         memcpy(batch->cases->out, trap.image, 512);
         memcpy(soft->out, state.xsave, 512);
         explain(before, batch->cases, soft);
-        fail_msg("exception %d differs from the processor's", soft_harness_vector(&state));
+        fail_msg("exception %d differs from the processor's", cpu_harness_vector(&state));
     }
     fp_batch_clear(batch);
     return true;

@@ -4,10 +4,10 @@
 
 /* Differential tests of floating point and SIMD: many small cases, each "load the whole FXSAVE
  * image and four general registers, one instruction, store all again", are laid out in a window of
- * low addresses that exists both in this process and in the guest, run on the processor and on the
- * software CPU, and compared. Included by fp-test.c and fp-x87-test.c. */
+ * low addresses that exists both in this process and in the guest, run on the processor and in ring
+ * 3 of the guest, and compared. Included by fp-simd-test.c and fp-x87-test.c. */
 
-#include "soft-harness.h"
+#include "cpu-harness.h"
 
 #define FP_CODE UINT64_C(0x100000) /* of both */
 #define FP_DATA UINT64_C(0x140000)

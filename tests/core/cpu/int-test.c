@@ -4,7 +4,7 @@
 /* What the integer instructions do at faults, at privilege borders and to their own code: all that
  * native-diff cannot see from user mode. */
 
-#include "soft-harness.h"
+#include "cpu-harness.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,120 +15,122 @@
 #define CODE 0x20000
 #define DATA 0x30000
 #define HOLE 0x400000 /* where a test takes the page away */
-#define PD (SOFT_HARNESS_PML4 + 0x2000)
+#define PD (CPU_HARNESS_PML4 + 0x2000)
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
 static int setup(void **state)
 {
-    *state = soft_harness_new();
+    *state = cpu_harness_new(cpu_harness_choose());
     return 0;
 }
 static int teardown(void **state)
 {
-    soft_harness_free(*state);
+    cpu_harness_free(*state);
     return 0;
 }
 
-static void put(SoftHarness *h, const char *bytes, size_t length)
+static void put(CpuHarness *h, const char *bytes, size_t length)
 {
-    soft_harness_put(h, CODE, bytes, length);
+    cpu_harness_put(h, CODE, bytes, length);
 }
-#define PUT(h, bytes) put(h, bytes "\xF4", sizeof bytes)
+#define PUT(h, bytes) put(h, bytes CPU_HARNESS_END, sizeof(bytes CPU_HARNESS_END) - 1)
 
-static void set_page_present(SoftHarness *h, uint64_t linear, bool present)
+static void set_page_present(CpuHarness *h, uint64_t linear, bool present)
 {
-    uint8_t *entry = soft_harness_ram(h) + PD + 8 * (linear >> 21);
+    uint8_t *entry = cpu_harness_ram(h) + PD + 8 * (linear >> 21);
     *entry = (uint8_t)((*entry & ~1) | present);
 }
 /* Of the exception frame without or with error code, as ring 0 code leaves it on its own stack. */
-static uint64_t frame_rip(SoftHarness *h, const CpuState *s, bool has_error)
+static uint64_t frame_rip(CpuHarness *h, const CpuState *s, bool has_error)
 {
     uint64_t rip;
-    memcpy(&rip, soft_harness_ram(h) + s->gpr[RSP] + (has_error ? 8 : 0), 8);
+    memcpy(&rip, cpu_harness_ram(h) + s->gpr[RSP] + (has_error ? 8 : 0), 8);
     return rip;
 }
 
 static void rep_movs_stops_at_the_element_that_faults(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF3\x48\xA5"); /* rep movsq */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     set_page_present(h, HOLE, false);
     s.gpr[RSI] = DATA;
     s.gpr[RDI] = HOLE - 0x100;
     s.gpr[RCX] = 0x100;
-    memset(soft_harness_ram(h) + DATA, 0x5A, 0x800);
-    soft_harness_run(h, &s);
+    memset(cpu_harness_ram(h) + DATA, 0x5A, 0x800);
+    cpu_harness_run(h, &s);
     set_page_present(h, HOLE, true);
-    assert_int_equal(soft_harness_vector(&s), 14);
+    assert_int_equal(cpu_harness_vector(&s), 14);
     assert_int_equal(s.cr2, HOLE);
     assert_int_equal(s.gpr[RDI], HOLE);
     assert_int_equal(s.gpr[RSI], DATA + 0x100);
     assert_int_equal(s.gpr[RCX], 0x100 - 0x20);
     assert_int_equal(frame_rip(h, &s, true), CODE);
-    assert_int_equal(soft_harness_ram(h)[HOLE - 1], 0x5A);
+    assert_int_equal(cpu_harness_ram(h)[HOLE - 1], 0x5A);
 }
 
 static void rep_cmps_faults_before_flags_change(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF3\xA6"); /* repe cmpsb */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     set_page_present(h, HOLE, false);
     s.gpr[RSI] = DATA;
     s.gpr[RDI] = HOLE;
     s.gpr[RCX] = 1;
     s.rflags |= 0x8D5;
-    soft_harness_run(h, &s);
+    cpu_harness_run(h, &s);
     set_page_present(h, HOLE, true);
-    assert_int_equal(soft_harness_vector(&s), 14);
+    assert_int_equal(cpu_harness_vector(&s), 14);
     assert_int_equal(s.rflags & 0x8D5, 0x8D5);
     assert_int_equal(s.gpr[RCX], 1);
 }
 
 static void rep_with_count_zero_touches_nothing(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF3\xA6"); /* repe cmpsb at addresses that are not there */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RSI] = s.gpr[RDI] = UINT64_C(0x123456789000);
     s.gpr[RCX] = 0;
-    soft_harness_run(h, &s);
-    assert_int_equal(soft_harness_vector(&s), -1);
+    cpu_harness_run(h, &s);
+    assert_int_equal(cpu_harness_vector(&s), -1);
     assert_int_equal(s.gpr[RSI], UINT64_C(0x123456789000));
 }
 
 static void a_trap_comes_after_each_element(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
+    if (cpu_harness_known_difference(h, __func__, "the trap comes after the last element"))
+        skip();
     CpuState s;
     PUT(h, "\xF3\xAA"); /* rep stosb */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RDI] = DATA;
     s.gpr[RCX] = 10;
     s.rflags |= 0x100;
-    soft_harness_run(h, &s);
-    assert_int_equal(soft_harness_vector(&s), 1);
+    cpu_harness_run(h, &s);
+    assert_int_equal(cpu_harness_vector(&s), 1);
     assert_int_equal(s.gpr[RCX], 9);
     assert_int_equal(frame_rip(h, &s, false), CODE);
 }
 
 static void a_16_bit_string_wraps_its_pointers(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
-    soft_harness_put(h, SOFT_HARNESS_REAL_CODE, "\xF3\xAA\xF4", 3); /* rep stosb */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_REAL, SOFT_HARNESS_REAL_CODE);
+    cpu_harness_put(h, CPU_HARNESS_REAL_CODE, "\xF3\xAA" CPU_HARNESS_END, 6); /* rep stosb */
+    cpu_harness_init_state(h, &s, CPU_HARNESS_REAL, CPU_HARNESS_REAL_CODE);
     s.segment[CPU_ES].base = 0x50000;
     s.segment[CPU_ES].selector = 0x5000;
     s.gpr[RAX] = 0x77;
     s.gpr[RDI] = 0xABCDFFFC;
     s.gpr[RCX] = 0xABCD0008;
-    soft_harness_run(h, &s);
-    const uint8_t *es = soft_harness_ram(h) + 0x50000;
+    cpu_harness_run(h, &s);
+    const uint8_t *es = cpu_harness_ram(h) + 0x50000;
     assert_int_equal(s.gpr[RDI], 0xABCD0004);
     assert_int_equal(s.gpr[RCX], 0xABCD0000);
     assert_int_equal(es[0xFFFF], 0x77);
@@ -139,38 +141,38 @@ static void a_16_bit_string_wraps_its_pointers(void **state)
 
 static void overlapping_rep_movs_repeats_the_pattern(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF3\xA4");
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
-    uint8_t *data = soft_harness_ram(h) + DATA;
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
+    uint8_t *data = cpu_harness_ram(h) + DATA;
     memcpy(data, "abc", 3);
     s.gpr[RSI] = DATA;
     s.gpr[RDI] = DATA + 3;
     s.gpr[RCX] = 6000;
-    soft_harness_run(h, &s);
+    cpu_harness_run(h, &s);
     for (unsigned i = 0; i < 6003; i++)
         assert_int_equal(data[i], "abc"[i % 3]);
 }
 
 static void a_failed_push_leaves_the_stack_pointer(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     static const char *const codes[] = { "\x50", "\xE8\x00\x00\x00\x00", "\xC8\x10\x00\x02", "\x9C",
                                          "\xFF\xD0" };
     static const unsigned lengths[] = { 1, 5, 4, 1, 2 };
     for (unsigned i = 0; i < G_N_ELEMENTS(codes); i++) {
-        soft_harness_put(h, CODE, codes[i], lengths[i]);
-        soft_harness_init_state(h, &s, SOFT_HARNESS_LONG_USER, CODE);
+        cpu_harness_put(h, CODE, codes[i], lengths[i]);
+        cpu_harness_init_state(h, &s, CPU_HARNESS_LONG_USER, CODE);
         set_page_present(h, HOLE, false);
         s.gpr[RSP] = HOLE + 0x100;
         s.gpr[RBP] = 0x1234;
-        soft_harness_run(h, &s);
+        cpu_harness_run(h, &s);
         set_page_present(h, HOLE, true);
         uint64_t rsp;
-        memcpy(&rsp, soft_harness_ram(h) + SOFT_HARNESS_STACK0 - 16, 8);
-        assert_int_equal(soft_harness_vector(&s), 14);
+        memcpy(&rsp, cpu_harness_ram(h) + CPU_HARNESS_STACK0 - 16, 8);
+        assert_int_equal(cpu_harness_vector(&s), 14);
         assert_int_equal(rsp, HOLE + 0x100);
         assert_int_equal(s.gpr[RBP], 0x1234);
     }
@@ -178,138 +180,139 @@ static void a_failed_push_leaves_the_stack_pointer(void **state)
 
 static void a_failed_read_modify_write_keeps_flags_and_says_write(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\x48\x01\x03"); /* add [rbx], rax */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     set_page_present(h, HOLE, false);
     s.gpr[RBX] = HOLE;
     s.rflags |= 0x8D5;
-    soft_harness_run(h, &s);
+    cpu_harness_run(h, &s);
     set_page_present(h, HOLE, true);
-    assert_int_equal(soft_harness_vector(&s), 14);
+    assert_int_equal(cpu_harness_vector(&s), 14);
     assert_int_equal(s.rflags & 0x8D5, 0x8D5);
-    assert_int_equal(soft_harness_ram(h)[s.gpr[RSP]], 2); /* error code: write */
+    assert_int_equal(cpu_harness_ram(h)[s.gpr[RSP]], 2); /* error code: write */
 }
 
 static void a_locked_operand_may_cross_a_page(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF0\x48\x01\x03"); /* lock add [rbx], rax */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     uint64_t value = 0x1111111111111111;
-    memcpy(soft_harness_ram(h) + DATA + 0xFFD, &value, 8);
+    memcpy(cpu_harness_ram(h) + DATA + 0xFFD, &value, 8);
     s.gpr[RAX] = 0x0102030405060708;
     s.gpr[RBX] = DATA + 0xFFD;
-    soft_harness_run(h, &s);
-    memcpy(&value, soft_harness_ram(h) + DATA + 0xFFD, 8);
+    cpu_harness_run(h, &s);
+    memcpy(&value, cpu_harness_ram(h) + DATA + 0xFFD, 8);
     assert_int_equal(value, 0x1111111111111111 + 0x0102030405060708);
 }
 
 static void popf_obeys_the_privilege_level(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     /* push 0x3202; popf (IF and IOPL 3) */
     PUT(h, "\x68\x02\x32\x00\x00\x9D");
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
-    soft_harness_run(h, &s);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
+    cpu_harness_run(h, &s);
     assert_int_equal(s.rflags & 0x3200, 0x3200);
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG_USER, CODE);
-    soft_harness_run(h, &s);
+    put(h, "\x68\x02\x32\x00\x00\x9D\xF4", 7); /* HLT, which ring 3 may not */
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG_USER, CODE);
+    cpu_harness_run(h, &s);
     uint64_t rflags;
-    memcpy(&rflags, soft_harness_ram(h) + SOFT_HARNESS_STACK0 - 24, 8);
+    memcpy(&rflags, cpu_harness_ram(h) + CPU_HARNESS_STACK0 - 24, 8);
     assert_int_equal(rflags & 0x3200, 0);
 }
 
 static void a_store_to_the_next_instruction_takes_effect(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     /* mov byte [rip + 1], 0x22: the immediate of mov al, 0x11 that follows; twice round */
     for (unsigned i = 0; i < 2; i++) {
         PUT(h, "\xC6\x05\x01\x00\x00\x00\x22\xB0\x11");
-        soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
-        soft_harness_run(h, &s);
+        cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
+        cpu_harness_run(h, &s);
         assert_int_equal(s.gpr[RAX] & 0xFF, 0x22);
     }
 }
 
 static void rep_movs_over_what_follows_takes_effect(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\xF3\xA4\xB0\x11\x90"); /* rep movsb; mov al, 0x11; nop */
-    memcpy(soft_harness_ram(h) + DATA, "\xB0\x33\x90", 3);
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    memcpy(cpu_harness_ram(h) + DATA, "\xB0\x33\x90", 3);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RSI] = DATA;
     s.gpr[RDI] = CODE + 2;
     s.gpr[RCX] = 3;
-    soft_harness_run(h, &s);
+    cpu_harness_run(h, &s);
     assert_int_equal(s.gpr[RAX] & 0xFF, 0x33);
 }
 
 static void branches_follow_code_that_changes_behind_their_links(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
-    /* mov ecx, 3; a: call f; dec ecx; jnz a; hlt; f: inc byte [rip - 0x…: its own immediate]; add
+    /* mov ecx, 3; a: call f; dec ecx; jnz a; end; f: inc byte [rip - 0x…: its own immediate]; add
      * eax, 1; ret */
     static const char code[] = "\xB9\x03\x00\x00\x00"          /* 00 mov ecx, 3 */
-                               "\xE8\x05\x00\x00\x00"          /* 05 call 0F */
+                               "\xE8\x08\x00\x00\x00"          /* 05 call 12 */
                                "\xFF\xC9"                      /* 0A dec ecx */
                                "\x75\xF7"                      /* 0C jnz 05 */
-                               "\xF4"                          /* 0E hlt */
-                               "\x83\xC0\x01"                  /* 0F add eax, 1 */
-                               "\xFE\x05\xF9\xFF\xFF\xFF\xC3"; /* 12 inc byte [11]; ret */
+        CPU_HARNESS_END                                        /* 0E end */
+                               "\x83\xC0\x01"                  /* 12 add eax, 1 */
+                               "\xFE\x05\xF9\xFF\xFF\xFF\xC3"; /* 15 inc byte [14]; ret */
     put(h, code, sizeof code - 1);
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RAX] = 0;
-    soft_harness_run(h, &s);
+    cpu_harness_run(h, &s);
     assert_int_equal(s.gpr[RAX], 1 + 2 + 3);
 }
 
 static void division_errors_leave_the_registers(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\x48\xF7\xFB"); /* idiv rbx */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RAX] = UINT64_C(1) << 63;
     s.gpr[RDX] = UINT64_MAX;
     s.gpr[RBX] = UINT64_MAX; /* the smallest integer by -1 */
-    soft_harness_run(h, &s);
-    assert_int_equal(soft_harness_vector(&s), 0);
+    cpu_harness_run(h, &s);
+    assert_int_equal(cpu_harness_vector(&s), 0);
     assert_int_equal(s.gpr[RAX], UINT64_C(1) << 63);
     assert_int_equal(frame_rip(h, &s, false), CODE);
 }
 
 static void bound_raises_br_outside_only(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     const int32_t bounds[2] = { -5, 5 };
     PUT(h, "\x62\x03"); /* bound eax, [ebx] */
     for (int value = -6; value <= 6; value++) {
-        soft_harness_init_state(h, &s, SOFT_HARNESS_PROTECTED, CODE);
-        memcpy(soft_harness_ram(h) + DATA, bounds, sizeof bounds);
+        cpu_harness_init_state(h, &s, CPU_HARNESS_PROTECTED, CODE);
+        memcpy(cpu_harness_ram(h) + DATA, bounds, sizeof bounds);
         s.gpr[RAX] = (uint32_t)value;
         s.gpr[RBX] = DATA;
-        soft_harness_run(h, &s);
-        assert_int_equal(soft_harness_vector(&s), value < -5 || value > 5 ? 5 : -1);
+        cpu_harness_run(h, &s);
+        assert_int_equal(cpu_harness_vector(&s), value < -5 || value > 5 ? 5 : -1);
     }
 }
 
 static void cmpxchg16b_wants_alignment(void **state)
 {
-    SoftHarness *h = *state;
+    CpuHarness *h = *state;
     CpuState s;
     PUT(h, "\x48\x0F\xC7\x0B"); /* cmpxchg16b [rbx] */
-    soft_harness_init_state(h, &s, SOFT_HARNESS_LONG, CODE);
+    cpu_harness_init_state(h, &s, CPU_HARNESS_LONG, CODE);
     s.gpr[RBX] = DATA + 8;
-    soft_harness_run(h, &s);
-    assert_int_equal(soft_harness_vector(&s), 13);
+    cpu_harness_run(h, &s);
+    assert_int_equal(cpu_harness_vector(&s), 13);
 }
 
 int main(void)

@@ -8,9 +8,9 @@
  *   native-diff [--count N] [--seed S]     N instruction instances; stops at the tenth difference
  */
 
+#include "cpu-harness.h"
 #include "native-gen.h"
 #include "native-run.h"
-#include "soft-harness.h"
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 #define N_INPUTS 3
 
 typedef struct {
-    SoftHarness *harness;
+    CpuHarness *harness;
     NativeRandom random;
     uint8_t *guest_scratch, *host_scratch;
     unsigned slot, n_different;
@@ -47,18 +47,18 @@ static int run_guest(Diff *t, NativeState *s, bool is32, uint64_t end)
 {
     static CpuState template;
     if (!template.cr0)
-        soft_harness_init_state(t->harness, &template, SOFT_HARNESS_LONG_USER, 0);
+        cpu_harness_init_state(t->harness, &template, CPU_HARNESS_LONG_USER, 0);
     CpuState state = template;
     if (is32) {
-        state.segment[CPU_CS].selector = SOFT_HARNESS_USER_CODE32;
+        state.segment[CPU_CS].selector = CPU_HARNESS_USER_CODE32;
         state.segment[CPU_CS].attributes = 0xC0FB;
     }
     memcpy(state.gpr, s->gpr, sizeof s->gpr);
     state.rip = s->rip;
     state.rflags = s->rflags;
-    soft_harness_run(t->harness, &state);
-    int vector = soft_harness_vector(&state);
-    const uint8_t *frame = soft_harness_ram(t->harness) + SOFT_HARNESS_STACK0;
+    cpu_harness_run(t->harness, &state);
+    int vector = cpu_harness_vector(&state);
+    const uint8_t *frame = cpu_harness_ram(t->harness) + CPU_HARNESS_STACK0;
     memcpy(s->gpr, state.gpr, sizeof s->gpr);
     memcpy(&s->gpr[4], frame - 16, 8);
     memcpy(&s->rflags, frame - 24, 8);
@@ -130,7 +130,7 @@ static void compare_sequence(Diff *t)
     uint8_t code[NATIVE_GEN_MAX + 1];
     memcpy(code, g.bytes, g.length);
     code[g.length] = 0xF4;
-    soft_harness_put(t->harness, g.address, code, g.length + 1);
+    cpu_harness_put(t->harness, g.address, code, g.length + 1);
     for (unsigned i = 0; i < N_INPUTS; i++)
         compare_once(t, &g);
 }
@@ -148,15 +148,15 @@ int main(int argc, char **argv)
         printf("low memory cannot be mapped here (vm.mmap_min_addr?)\n");
         return 77;
     }
-    Diff t = { .harness = soft_harness_new(), .random = { seed | 1 } };
+    Diff t = { .harness = cpu_harness_new(cpu_harness_choose()), .random = { seed | 1 } };
     t.host_scratch = (uint8_t *)(uintptr_t)NATIVE_SCRATCH;
-    t.guest_scratch = soft_harness_ram(t.harness) + NATIVE_SCRATCH;
+    t.guest_scratch = cpu_harness_ram(t.harness) + NATIVE_SCRATCH;
     for (unsigned i = 0; i < NATIVE_SCRATCH_SIZE; i++)
         t.host_scratch[i] = t.guest_scratch[i] = (uint8_t)native_random(&t.random);
     while (t.n_instances < count && t.n_different < 10)
         compare_sequence(&t);
     printf("%" G_GUINT64_FORMAT " instruction instances, %u differences\n", t.n_instances,
            t.n_different);
-    soft_harness_free(t.harness);
+    cpu_harness_free(t.harness);
     return t.n_different != 0;
 }

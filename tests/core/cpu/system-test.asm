@@ -2,7 +2,7 @@
 ; Copyright the Vitrine developers
 ;
 ; Guest code of system-test.c: a flat image for address 10000h. It begins with a table of names and
-; addresses; each piece ends in HLT or in a fault that the test expects.
+; addresses; each piece ends by END or in a fault that the test expects.
 
 org 0x10000
 %define SNIPPETS 72
@@ -20,6 +20,12 @@ section .text
     align 16
     bits %2
 %1:
+%endmacro
+
+; CPU_HARNESS_END
+%macro end 0
+    out 0xF4, al
+    jmp short $
 %endmacro
 
 %define USER_DATA 0x3B
@@ -68,10 +74,10 @@ snippet user_lgdt, 64
 
 snippet load_test_page, 64
     mov eax, [TEST_PAGE]
-    hlt
+    end
 snippet store_test_page, 64
     mov dword [TEST_PAGE], 0x12345678
-    hlt
+    end
 snippet jump_test_page, 64
     mov eax, TEST_PAGE
     jmp rax
@@ -80,7 +86,7 @@ snippet stac_load_test_page, 64
     mov eax, [TEST_PAGE]
     clac
     mov ebx, [TEST_PAGE]
-    hlt
+    end
 
 snippet rep_movs_across, 64         ; the second page of the destination is not there
     cld
@@ -88,7 +94,7 @@ snippet rep_movs_across, 64         ; the second page of the destination is not 
     mov edi, TEST_PAGE + 0xFF8
     mov ecx, 4
     rep movsq
-    hlt
+    end
 
 snippet map_on_fault, 64            ; #PF: notes the registers, makes the page present, goes back
     mov r8, rcx
@@ -107,7 +113,7 @@ snippet invlpg_large, 64            ; the page becomes another one
     invlpg [TEST_PAGE + 0x1000]
     mov ecx, [TEST_PAGE]
     mov edx, [TEST_PAGE + 0x5000]
-    hlt
+    end
 
 snippet single_step, 64
     pushfq
@@ -117,7 +123,7 @@ step_first:
     mov eax, 1
 step_second:
     mov ebx, 1
-    hlt
+    end
 
 snippet single_step_through, 64     ; counts its own steps
     xor r15d, r15d
@@ -134,7 +140,7 @@ snippet single_step_through, 64     ; counts its own steps
     popfq
     nop
     nop
-    hlt
+    end
 snippet count_step, 64
     inc r15d
     iretq
@@ -148,7 +154,7 @@ snippet data_breakpoint, 64
     mov byte [0x30003], 1
 after_data_breakpoint:
     nop
-    hlt
+    end
 
 snippet code_breakpoint, 64
     lea rax, [rel .here]
@@ -159,7 +165,7 @@ snippet code_breakpoint, 64
 .here:
     inc ebx
     mov ecx, ebx
-    hlt
+    end
 snippet resume_with_rf, 64
     inc r15d
     mov r14, dr6
@@ -170,20 +176,20 @@ snippet general_detect, 64
     mov eax, 0x2000
     mov dr7, rax
     mov rax, dr0
-    hlt
+    end
 
 snippet patch_next, 64              ; changes the immediate of the instruction right behind
     mov byte [rel .target + 1], 0x77
 .target:
     mov eax, 0x11
-    hlt
+    end
 
 snippet patch_other_page, 64
     call 0x31000
     mov ebx, eax
     mov byte [0x31001], 0x22
     call 0x31000
-    hlt
+    end
 snippet patch_victim, 64            ; copied to 31000h
     mov eax, 0x11
     ret
@@ -216,7 +222,7 @@ snippet msr_round_trip, 64
     swapgs
     mov ecx, 0xC0000101
     rdmsr
-    hlt
+    end
 
 snippet leave_long_mode, 64         ; PG may not go in 64-bit mode
     mov rax, cr0
@@ -233,19 +239,19 @@ snippet halt_then, 64
     sti
     hlt
     mov ebx, 0x55
-    hlt
+    end
 
 snippet sti_shadow, 64
     sti
     mov ebx, 1
     mov ecx, 1
-    hlt
+    end
 
 snippet mov_ss_shadow, 32
     mov ss, ax
     mov esp, 0x38000
     mov ecx, 1
-    hlt
+    end
 
 snippet fsgsbase, 64
     mov rax, 0x123456789000
@@ -274,39 +280,39 @@ snippet iret_compatibility, 64      ; to ring 3, 32-bit, and a fault there
 
 snippet load_ds, 32                 ; AX: selector
     mov ds, ax
-    hlt
+    end
 snippet load_ss, 32
     mov ss, ax
-    hlt
+    end
 snippet store_fs, 32                ; AX: selector of FS, EBX: offset
     mov fs, ax
     mov [fs:ebx], cl
-    hlt
+    end
 snippet load_fs, 32
     mov fs, ax
     mov cl, [fs:ebx]
-    hlt
+    end
 snippet stack_overrun, 32
     mov ss, ax
     mov esp, ebx
     push eax
-    hlt
+    end
 snippet jump_ax, 32                 ; far jump to AX:EBX
     mov [0x30000], ebx
     mov [0x30004], ax
     jmp far [0x30000]
-snippet just_halt, 32
-    hlt
+snippet just_end, 32
+    end
 snippet count_to_twelve, 32
     xor ecx, ecx
     times 12 inc ecx
-    hlt
+    end
 snippet load_ldt, 32
     lldt ax
-    hlt
+    end
 snippet load_tr, 32
     ltr ax
-    hlt
+    end
 
 snippet lar_lsl, 32                 ; AX: selector
     lar ebx, ax
@@ -317,7 +323,7 @@ snippet lar_lsl, 32                 ; AX: selector
     setz bl
     verw ax
     setz bh
-    hlt
+    end
 
 snippet call_gate, 32               ; to ring 3, CALL 6Bh with two parameters, and what comes back
     mov ax, 0x78                    ; TSS
@@ -375,7 +381,7 @@ snippet task_jump, 32               ; JMP to another task, which jumps back
     jmp 0x80:0
     mov ecx, 0x5678
     str dx
-    hlt
+    end
 snippet task_other, 32
     inc eax
     str si
@@ -392,7 +398,7 @@ snippet task_call, 32               ; CALL a task, which returns by IRET
     pushfd
     pop edi
     str dx
-    hlt
+    end
 snippet task_callee, 32
     pushfd
     pop eax
@@ -428,7 +434,7 @@ v86_code:
     cli                             ; #GP(0) when IOPL < 3
     int 0x20                        ; #GP(0) likewise
 snippet v86_gp_entry, 32
-    hlt
+    end
 
 snippet io_bitmap, 32               ; ring 3: port 60h allowed, 61h not
     mov ax, 0x78
@@ -455,7 +461,7 @@ snippet real_interrupt, 16
     sti
     int 0x50
     mov bx, 0x99
-    hlt
+    end
 snippet real_handler, 16
     pushf
     pop dx
@@ -489,7 +495,7 @@ snippet real_to_protected, 16       ; and back, the way of a boot loader
     mov ax, 0x3000
     mov ds, ax
     mov word [0], 0xBEEF
-    hlt
+    end
 
 snippet unreal, 16                  ; limits outlive protected mode
     cli
@@ -504,7 +510,7 @@ snippet unreal, 16                  ; limits outlive protected mode
     mov fs, bx
     mov ebx, 0x200000
     mov dword [fs:ebx], 0xCAFE
-    hlt
+    end
 
 section .table
     times SNIPPETS * 32 - ($ - $$) db 0

@@ -4,7 +4,7 @@
 /* What may go wrong between hot code and the world that it was translated in: its bytes, its page
  * tables, its segments, the flags at a fault. Every loop runs a hundred times, which is hot. */
 
-#include "soft-harness.h"
+#include "cpu-harness.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,21 +17,21 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
 static int setup(void **state)
 {
-    *state = soft_harness_new();
+    *state = cpu_harness_new(&cpu_soft_ops);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    soft_harness_free(*state);
+    cpu_harness_free(*state);
     return 0;
 }
 
-static void start(SoftHarness *harness, CpuState *cpu, SoftHarnessMode mode, const void *code,
+static void start(CpuHarness *harness, CpuState *cpu, CpuHarnessMode mode, const void *code,
                   size_t length)
 {
-    soft_harness_put(harness, CODE, code, length);
-    soft_harness_init_state(harness, cpu, mode, CODE);
+    cpu_harness_put(harness, CODE, code, length);
+    cpu_harness_init_state(harness, cpu, mode, CODE);
     cpu->gpr[RCX] = TURNS;
 }
 
@@ -45,18 +45,18 @@ static void code_that_patches_the_next_instruction_runs_as_patched(void **state)
         0xFF, 0xC9, 0x75, 0xF0, 0xF4,    /* dec ecx; jnz turn; hlt */
     };
     CpuState cpu;
-    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    start(*state, &cpu, CPU_HARNESS_LONG, code, sizeof code);
     cpu.gpr[RAX] = cpu.gpr[RDX] = 0;
-    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
     assert_int_equal(cpu.gpr[RBX] & 0xFF, TURNS);
     assert_int_equal(cpu.gpr[RDX] & 0xFF, TURNS * (TURNS + 1) / 2 & 0xFF);
 }
 
 /* Entry of the page directory that maps @linear, in guest memory; and its address. */
-static uint64_t *directory_entry(SoftHarness *harness, uint64_t linear, uint64_t *out_gpa)
+static uint64_t *directory_entry(CpuHarness *harness, uint64_t linear, uint64_t *out_gpa)
 {
-    uint8_t *ram = soft_harness_ram(harness);
-    uint64_t table = SOFT_HARNESS_PML4;
+    uint8_t *ram = cpu_harness_ram(harness);
+    uint64_t table = CPU_HARNESS_PML4;
     for (unsigned shift = 39; shift > 21; shift -= 9)
         table = ((uint64_t *)(ram + table))[linear >> shift & 511] & UINT64_C(0xFFFFFFFFF000);
     *out_gpa = table + (linear >> 21 & 511) * 8;
@@ -65,7 +65,7 @@ static uint64_t *directory_entry(SoftHarness *harness, uint64_t linear, uint64_t
 
 /* Calls FUNCTION from a loop, changes what is there by @change, and enters the same loop again. The
  * function says 1, the changed one 2. @call: 5 bytes. */
-static void check_change(SoftHarness *harness, const uint8_t *call, const uint8_t *change,
+static void check_change(CpuHarness *harness, const uint8_t *call, const uint8_t *change,
                          size_t change_length, unsigned global)
 {
     static const uint8_t one[] = { 0xB8, 1, 0, 0, 0, 0xC3 };   /* mov eax, 1; ret */
@@ -94,17 +94,17 @@ static void check_change(SoftHarness *harness, const uint8_t *call, const uint8_
     CpuState cpu;
     uint64_t gpa, *entry = directory_entry(harness, FUNCTION, &gpa);
     *entry |= global;
-    soft_harness_put(harness, FUNCTION, one, sizeof one);
-    soft_harness_put(harness, OTHER_FUNCTION, other, sizeof other);
-    start(harness, &cpu, SOFT_HARNESS_LONG, code, n + 2);
+    cpu_harness_put(harness, FUNCTION, one, sizeof one);
+    cpu_harness_put(harness, OTHER_FUNCTION, other, sizeof other);
+    start(harness, &cpu, CPU_HARNESS_LONG, code, n + 2);
     cpu.cr4 |= 1u << 7; /* PGE */
     cpu.gpr[RBX] = 0;
     cpu.gpr[RBP] = 2;
     cpu.gpr[RDX] = FUNCTION;
     cpu.gpr[RDI] = gpa;
     cpu.gpr[8] = *entry - FUNCTION + OTHER_FUNCTION;
-    assert_int_equal(soft_harness_run(harness, &cpu), CPU_EXIT_HALTED);
-    assert_int_equal(soft_harness_vector(&cpu), -1);
+    assert_int_equal(cpu_harness_run(harness, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_vector(&cpu), -1);
     assert_int_equal(cpu.gpr[RBX], TURNS + 2 * TURNS);
 }
 
@@ -168,15 +168,15 @@ static void a_page_mapped_twice_jumps_to_two_neighbours(void **state)
     uint64_t gpa;
     *directory_entry(*state, 0x800000, &gpa) = *directory_entry(*state, 0x400000, &gpa);
     *directory_entry(*state, 0xA00000, &gpa) = *directory_entry(*state, SECOND, &gpa);
-    soft_harness_put(*state, LAST, jump, sizeof jump);
-    soft_harness_put(*state, NEIGHBOUR, one, sizeof one);
-    soft_harness_put(*state, SECOND, other, sizeof other);
-    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    cpu_harness_put(*state, LAST, jump, sizeof jump);
+    cpu_harness_put(*state, NEIGHBOUR, one, sizeof one);
+    cpu_harness_put(*state, SECOND, other, sizeof other);
+    start(*state, &cpu, CPU_HARNESS_LONG, code, sizeof code);
     cpu.gpr[RBX] = 0;
     cpu.gpr[RDX] = LAST;
     cpu.gpr[RSI] = SECOND_LAST;
-    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
-    assert_int_equal(soft_harness_vector(&cpu), -1);
+    assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_vector(&cpu), -1);
     assert_int_equal(cpu.gpr[RBX], TURNS / 2 + TURNS / 2 * 2);
 }
 
@@ -198,23 +198,24 @@ static void code_that_changed_unnoticed_leaves_its_neighbour_alone(void **state)
         memcpy(code + i, one, sizeof one);
     memcpy(code + LENGTH, tail, sizeof tail);
     CpuState cpu;
-    soft_harness_put(*state, OTHER, other, sizeof other);
-    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    cpu_harness_put(*state, OTHER, other, sizeof other);
+    start(*state, &cpu, CPU_HARNESS_LONG, code, sizeof code);
     for (unsigned round = 0; round < 2; round++) {
         cpu.rip = CODE;
+        cpu.halted = false;
         cpu.gpr[RBX] = 0;
         cpu.gpr[RDX] = OTHER;
         cpu.gpr[RSI] = CODE;
         cpu.gpr[RCX] = round ? TURNS : 3; /* decoded, not hot; then hot */
-        assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
-        assert_int_equal(soft_harness_vector(&cpu), -1);
+        assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+        assert_int_equal(cpu_harness_vector(&cpu), -1);
         assert_int_equal(cpu.gpr[RBX], (round ? TURNS : 3) * 3);
         for (unsigned i = 0; i < 84; i += 2) { /* many short ones, then over the rest */
-            soft_harness_ram(*state)[CODE + i] = 0xFF;
-            soft_harness_ram(*state)[CODE + i + 1] = 0xC0; /* inc eax */
+            cpu_harness_ram(*state)[CODE + i] = 0xFF;
+            cpu_harness_ram(*state)[CODE + i + 1] = 0xC0; /* inc eax */
         }
-        soft_harness_ram(*state)[CODE + 84] = 0xE9; /* jmp */
-        *(int32_t *)(soft_harness_ram(*state) + CODE + 85) = LENGTH - 89;
+        cpu_harness_ram(*state)[CODE + 84] = 0xE9; /* jmp */
+        *(int32_t *)(cpu_harness_ram(*state) + CODE + 85) = LENGTH - 89;
     }
 }
 
@@ -228,12 +229,12 @@ static void a_segment_loaded_in_hot_code_has_its_limit(void **state)
         0xEB, 0xF6,       /* jmp turn */
     };
     CpuState cpu;
-    start(*state, &cpu, SOFT_HARNESS_PROTECTED, code, sizeof code);
-    cpu.gpr[RAX] = SOFT_HARNESS_DATA;
-    cpu.gpr[RBX] = SOFT_HARNESS_DATA16; /* 64 KiB */
+    start(*state, &cpu, CPU_HARNESS_PROTECTED, code, sizeof code);
+    cpu.gpr[RAX] = CPU_HARNESS_DATA;
+    cpu.gpr[RBX] = CPU_HARNESS_DATA16; /* 64 KiB */
     cpu.gpr[RSI] = 0x20000;
-    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
-    assert_int_equal(soft_harness_vector(&cpu), 13);
+    assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_vector(&cpu), 13);
     assert_int_equal((uint32_t)cpu.gpr[RCX], 0);
 }
 
@@ -248,14 +249,14 @@ static void a_fault_in_hot_code_shows_the_flags_before_it(void **state)
         0xEB, 0xF2,             /* jmp turn */
     };
     CpuState cpu;
-    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    start(*state, &cpu, CPU_HARNESS_LONG, code, sizeof code);
     cpu.gpr[RAX] = 0x7F - 3 * (TURNS - 1); /* the last addition overflows: 7Fh + 3 */
     cpu.gpr[RBX] = 3;
     cpu.gpr[RSI] = 0x20000;
     cpu.gpr[RDI] = UINT64_C(1) << 40; /* nothing there */
-    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
-    assert_int_equal(soft_harness_vector(&cpu), 14);
-    const uint64_t *frame = (const uint64_t *)(soft_harness_ram(*state) + cpu.gpr[RSP]);
+    assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_vector(&cpu), 14);
+    const uint64_t *frame = (const uint64_t *)(cpu_harness_ram(*state) + cpu.gpr[RSP]);
     assert_int_equal(frame[1], CODE + 8);
     assert_int_equal(frame[3] & 0x8D5, 0x894); /* OF SF AF PF */
 }
@@ -271,11 +272,11 @@ static void counts_of_retired_instructions_are_exact(void **state)
         0xF4,                   /* hlt */
     };
     CpuState cpu;
-    Vcpu *vcpu = soft_harness_vcpu(*state);
-    start(*state, &cpu, SOFT_HARNESS_LONG, code, sizeof code);
+    Vcpu *vcpu = cpu_harness_vcpu(*state);
+    start(*state, &cpu, CPU_HARNESS_LONG, code, sizeof code);
     cpu.gpr[RAX] = 0;
     uint64_t before = cpu_soft_ops.retired(vcpu);
-    assert_int_equal(soft_harness_run(*state, &cpu), CPU_EXIT_HALTED);
+    assert_int_equal(cpu_harness_run(*state, &cpu), CPU_EXIT_HALTED);
     assert_int_equal(cpu_soft_ops.retired(vcpu) - before, 5 * TURNS + TURNS / 2 + 1);
 }
 
