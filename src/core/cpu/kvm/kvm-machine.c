@@ -28,6 +28,8 @@ static bool fail(GError **error, const char *what)
 static bool create_vm(KvmMachine *machine, GError **error)
 {
     struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS } };
+    struct kvm_enable_cap all_failures = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE,
+                                           .args = { 1 } };
     uint64_t identity_map = IDENTITY_MAP;
 
     do
@@ -40,6 +42,9 @@ static bool create_vm(KvmMachine *machine, GError **error)
         return fail(error, "its private pages cannot be placed");
     if (ioctl(machine->vm_fd, KVM_ENABLE_CAP, &split) < 0)
         return fail(error, "no local interrupt controllers");
+    /* What its emulator lacks is #UD for the guest's user code, unless we ask for it too. */
+    if (ioctl(machine->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE) > 0)
+        ioctl(machine->vm_fd, KVM_ENABLE_CAP, &all_failures);
     int size = ioctl(machine->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     if (size < (int)sizeof(struct kvm_run))
         return fail(error, "no shared page for virtual CPUs");
