@@ -29,6 +29,7 @@ typedef enum {
     STAGE_MIX,
     STAGE_TICKETS,
     STAGE_BUSY,
+    STAGE_BESIDE, /* CPUs 2 and 3 wake each other, all others are busy */
 } Stage;
 
 static volatile uint64_t stage_number = 1;
@@ -139,6 +140,17 @@ static void take_turns(Cpu *cpu, bool tickets)
     }
 }
 
+static void wake_beside_busy(Cpu *cpu)
+{
+    if (cpu->id == 2 || cpu->id == 3) {
+        play_ping_pong(cpu, stage_argument);
+        n_met++; /* whichever is last */
+    } else {
+        while (!n_met)
+            cpu->n_turns++;
+    }
+}
+
 static void do_stage(Cpu *cpu)
 {
     switch (stage) {
@@ -154,6 +166,7 @@ static void do_stage(Cpu *cpu)
     case STAGE_MIX: mix(cpu); break;
     case STAGE_TICKETS: take_turns(cpu, true); break;
     case STAGE_BUSY: take_turns(cpu, false); break;
+    case STAGE_BESIDE: wake_beside_busy(cpu); break;
     case STAGE_NONE: break;
     }
 }
@@ -293,6 +306,11 @@ static void measure_wake_ups(Cpu *cpu)
 
     run_stage(cpu, STAGE_CHAIN, laps);
     print("token: %lu ns from CPU to CPU\n", to_ns(read_tsc() - begin) / (laps * run.n_cpus));
+    if (run.n_cpus < 5)
+        return;
+    begin = read_tsc();
+    run_stage(cpu, STAGE_BESIDE, laps);
+    print("beside busy CPUs: %lu ns from CPU to CPU\n", to_ns(read_tsc() - begin) / (2 * laps));
 }
 
 void main_boot_cpu(Cpu *cpu)
