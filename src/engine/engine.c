@@ -75,6 +75,15 @@ static void remove_traces(Engine *engine)
     g_rmdir(directory); /* not empty yet: the socket; engine_free() tries again */
 }
 
+/* Of a machine that did not start, too; where another engine has its socket there it stays. */
+static void remove_runtime_folder(Engine *engine)
+{
+    if (!engine->definition)
+        return;
+    g_autofree char *directory = runtime_dup_directory(engine->definition->uuid);
+    g_rmdir(directory);
+}
+
 /* Discs of files that are in no drive any more: the guest may have ejected them. */
 static void remove_unused_file_discs(Engine *engine)
 {
@@ -355,6 +364,7 @@ void engine_free(Engine *engine)
     stop_machine(engine);
     g_clear_pointer(&engine->server, server_free);
     remove_traces(engine);
+    remove_runtime_folder(engine);
     g_clear_pointer(&engine->object, machine_object_free);
     g_clear_pointer(&engine->display_objects, display_objects_free);
     while (g_idle_remove_by_data(engine))

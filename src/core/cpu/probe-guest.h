@@ -11,6 +11,7 @@
 
 #define PROBE_RAM_SIZE 0x10000 /* bytes, from guest address 0 */
 #define PROBE_ENTRY 0x1000     /* real mode, all segments 0 */
+#define PROBE_SCRATCH 0xD000   /* a page that it writes to */
 
 /* How far the guest came. Each ends with a value said at a port of 32 bits. */
 typedef enum {

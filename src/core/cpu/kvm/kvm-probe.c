@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "core/cpu/kvm/kvm-probe.h"
+#include "core/cpu/kvm/kvm-probe-calls.h"
 #include "core/cpu/probe-guest.h"
 #include <errno.h>
 #include <glib.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,6 +20,8 @@
 #define MAX_CPUID_ENTRIES 256
 #define KICK_SIGNAL SIGURG /* ignored by default, blocked but in KVM_RUN */
 #define KICK_PATIENCE_NS INT64_C(10000000)
+#define MAKING_NS INT64_C(500000000) /* kernels wait for each other's CPUs there */
+#define MOST_STARVED_NS INT64_C(2000000000)
 
 /* Shared by who waits and the thread that probes, which may outlive the wait. */
 typedef struct {
@@ -29,10 +33,11 @@ typedef struct {
     size_t run_size;
 
     GMutex lock;
-    GCond ended;
-    bool is_running; /* the thread can be kicked */
+    GCond changed;   /* is_running, done */
+    bool is_running; /* the thread is at the guest, and can be kicked */
     bool kicked, done;
     pthread_t thread;
+    pid_t tid;       /* 0: it has not begun */
     KvmProbe result; /* valid with done */
 } Probe;
 
@@ -41,7 +46,7 @@ static Probe *probe_new(int64_t budget_ns)
     Probe *probe = g_new0(Probe, 1);
     g_atomic_ref_count_init(&probe->refs);
     g_mutex_init(&probe->lock);
-    g_cond_init(&probe->ended);
+    g_cond_init(&probe->changed);
     probe->device_fd = probe->vm_fd = probe->vcpu_fd = -1;
     probe_guest_init(&probe->guest, budget_ns);
     return probe;
@@ -52,7 +57,7 @@ static void probe_unref(Probe *probe)
     if (!g_atomic_ref_count_dec(&probe->refs))
         return;
     g_mutex_clear(&probe->lock);
-    g_cond_clear(&probe->ended);
+    g_cond_clear(&probe->changed);
     g_free(probe);
 }
 
@@ -68,7 +73,8 @@ static bool make_vm(Probe *probe, KvmTrouble *trouble)
 {
     uint64_t identity_map = IDENTITY_MAP_ADDR;
     struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { N_GSIS } };
-    struct kvm_userspace_memory_region slot = { .memory_size = PROBE_RAM_SIZE };
+    struct kvm_userspace_memory_region slot = { .memory_size = PROBE_RAM_SIZE,
+                                                .flags = KVM_MEM_LOG_DIRTY_PAGES };
 
     probe->device_fd = kvm_device_open(trouble);
     if (probe->device_fd < 0)
@@ -92,7 +98,7 @@ static bool make_vm(Probe *probe, KvmTrouble *trouble)
     slot.userspace_addr = (uintptr_t)probe->ram;
     if (ioctl(probe->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
         return failed(trouble, "KVM_SET_USER_MEMORY_REGION");
-    return true;
+    return kvm_probe_routing(probe->vm_fd, trouble);
 }
 
 /* Without the host's CPUID the guest has no long mode. */
@@ -151,7 +157,9 @@ static bool make_vcpu(Probe *probe, KvmTrouble *trouble)
         return failed(trouble, "mmap of the vCPU");
     probe->run = run;
     probe->run_size = size;
-    return give_cpuid(probe, trouble) && set_entry(probe, trouble) && let_kicks_in(probe, trouble);
+    return give_cpuid(probe, trouble) && set_entry(probe, trouble) &&
+           kvm_probe_state(probe->device_fd, probe->vcpu_fd, trouble) &&
+           let_kicks_in(probe, trouble);
 }
 
 static void take_down(Probe *probe)
@@ -238,13 +246,19 @@ static gpointer probe_thread(gpointer opaque)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
+    g_mutex_lock(&probe->lock);
+    probe->tid = gettid();
+    g_mutex_unlock(&probe->lock);
 
     if (make_vm(probe, &result.trouble) && make_vcpu(probe, &result.trouble)) {
         g_mutex_lock(&probe->lock);
         probe->thread = pthread_self();
         probe->is_running = !probe->kicked;
+        g_cond_signal(&probe->changed);
         g_mutex_unlock(&probe->lock);
         run_guest(probe, &result.trouble);
+        if (result.trouble.kind == KVM_TROUBLE_NONE)
+            kvm_probe_dirty_log(probe->vm_fd, PROBE_SCRATCH, &result.trouble);
     }
     if (result.trouble.kind == KVM_TROUBLE_NONE)
         result.mips = probe->guest.mips;
@@ -252,7 +266,7 @@ static gpointer probe_thread(gpointer opaque)
     probe->result = result;
     probe->done = true;
     probe->is_running = false;
-    g_cond_signal(&probe->ended);
+    g_cond_signal(&probe->changed);
     g_mutex_unlock(&probe->lock);
     take_down(probe); /* nobody waits for this: hosts take up to some ten milliseconds */
     probe_unref(probe);
@@ -261,10 +275,41 @@ static gpointer probe_thread(gpointer opaque)
 
 /* --- Waiting --- */
 
-static void wait_until(Probe *probe, int64_t end_ns)
+/* How long the thread was ready and had no processor, since @began_ns at most: proc(5), schedstat.
+ */
+static int64_t starved_ns(const Probe *probe, int64_t began_ns)
 {
-    while (!probe->done && g_cond_wait_until(&probe->ended, &probe->lock, end_ns / 1000))
-        continue;
+    unsigned long long waited = 0;
+    char path[64];
+    g_autofree char *text = NULL;
+    if (probe->tid == 0)
+        return probe_now_ns() - began_ns;
+    g_snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)probe->tid);
+    if (g_file_get_contents(path, &text, NULL, NULL))
+        sscanf(text, "%*u %llu", &waited);
+    return MIN(waited, MOST_STARVED_NS);
+}
+
+static bool is_past(const Probe *probe, bool making)
+{
+    return probe->done || (making && probe->is_running);
+}
+
+/* Until the probe is done, or with @making until its machine is made, or until it had
+ * @allowance_ns. A host that is busy with other things shall not pass for one whose KVM hangs. */
+static void wait_fairly(Probe *probe, bool making, int64_t allowance_ns)
+{
+    int64_t began = probe_now_ns(), end = began + allowance_ns;
+    int64_t starved_before = probe->tid ? starved_ns(probe, began) : 0;
+    for (;;) {
+        while (!is_past(probe, making) &&
+               g_cond_wait_until(&probe->changed, &probe->lock, end / 1000))
+            continue;
+        int64_t later = began + allowance_ns + starved_ns(probe, began) - starved_before;
+        if (is_past(probe, making) || later <= end || later > began + MOST_STARVED_NS)
+            return;
+        end = later;
+    }
 }
 
 static void kick(Probe *probe)
@@ -278,7 +323,6 @@ static void kick(Probe *probe)
 
 void kvm_probe(int64_t budget_ns, int64_t limit_ns, KvmProbe *out_probe)
 {
-    int64_t limit = probe_now_ns() + limit_ns;
     g_autoptr(GError) error = NULL;
     Probe *probe = probe_new(budget_ns);
     g_atomic_ref_count_inc(&probe->refs);
@@ -294,10 +338,11 @@ void kvm_probe(int64_t budget_ns, int64_t limit_ns, KvmProbe *out_probe)
     }
     g_thread_unref(thread);
     g_mutex_lock(&probe->lock);
-    wait_until(probe, limit - KICK_PATIENCE_NS);
+    wait_fairly(probe, true, MAKING_NS);
+    wait_fairly(probe, false, limit_ns - KICK_PATIENCE_NS);
     if (!probe->done) {
         kick(probe);
-        wait_until(probe, limit);
+        wait_fairly(probe, false, KICK_PATIENCE_NS);
     }
     if (probe->done)
         *out_probe = probe->result;

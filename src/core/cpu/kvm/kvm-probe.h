@@ -13,6 +13,7 @@ typedef struct {
     double mips;        /* of 64-bit kernel-mode code; 0 with a trouble */
 } KvmProbe;
 
-/* Measures for about @budget_ns and comes back within @limit_ns whatever KVM does: what does not
- * end by then is told to, and where it does not listen, left behind. Any thread. */
+/* Measures for about @budget_ns. A guest that is not through after @limit_ns is told to end, and
+ * left behind where KVM does not listen; so it is where making the machine takes half a second.
+ * Time in which the host has no processor for it does not count, up to two seconds. Any thread. */
 void kvm_probe(int64_t budget_ns, int64_t limit_ns, KvmProbe *out_probe);
