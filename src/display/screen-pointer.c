@@ -4,7 +4,6 @@
 /* Mouse, wheel and fingers. A guest with an absolute pointer follows ours; one with a relative
  * mouse takes it, after a click, and then ours is hidden and kept inside. */
 
-#include "display/pointer-lock.h"
 #include "display/presenter.h"
 #include "display/screen-private.h"
 #include <math.h>
@@ -27,9 +26,20 @@ static double screen_motion_factor(VitrineScreen *self)
     return geometry.width > 0 ? vitrine_frame_get_width(self->frame) / geometry.width : 1;
 }
 
+static void on_lock_moved(double dx, double dy, gpointer opaque)
+{
+    VitrineScreen *self = opaque;
+    double factor = screen_motion_factor(self);
+    vitrine_input_move_by(self->input, dx * factor, dy * factor);
+}
+
 void screen_update_cursor(VitrineScreen *self)
 {
     bool hidden = vitrine_screen_get_pointer_grabbed(self);
+    if (!hidden)
+        g_clear_pointer(&self->lock, pointer_lock_free);
+    else if (!self->lock)
+        self->lock = pointer_lock_new(GTK_WIDGET(self), on_lock_moved, self);
     const char *name = self->selecting ? "text" : hidden ? "none" : NULL;
     gtk_widget_set_cursor_from_name(GTK_WIDGET(self), name);
 }
@@ -81,7 +91,7 @@ static void on_motion(GtkEventControllerMotion *controller, double x, double y, 
         return;
     if (vitrine_input_is_absolute(self->input))
         screen_absolute_motion(self, x, y);
-    else if (self->pointer_grabbed)
+    else if (self->pointer_grabbed && !self->lock)
         screen_relative_motion(self, x, y);
 }
 

@@ -8,6 +8,7 @@
 
 #include "display/geometry.h"
 #include "display/input.h"
+#include "display/pointer-lock.h"
 #include "display/release-chord.h"
 #include "display/screen.h"
 #include "display/text-source.h"
@@ -34,6 +35,7 @@ struct _VitrineScreen {
     GArray *host_keys;                       /* owned; of HostChord, the same parsed */
     /* pointer */
     double last_x, last_y; /* for relative motion; NAN: unknown */
+    PointerLock *lock;     /* owned; NULL: none, or the pointer is put back instead */
     Touch touch;
     /* text */
     VitrineTextSource *text; /* owned */
@@ -53,6 +55,7 @@ void screen_add_keyboard(VitrineScreen *self);
 void screen_geometry(VitrineScreen *self, DisplayGeometry *out);
 /* Gives or takes the pointer of a guest with a relative mouse. */
 void screen_set_pointer_grabbed(VitrineScreen *self, bool grabbed);
+/* Hides it, and locks it, while a guest with a relative mouse has it. */
 void screen_update_cursor(VitrineScreen *self);
 void screen_add_pointer(VitrineScreen *self);
 

@@ -3,9 +3,9 @@
 #pragma once
 
 /* vitrine-view: one machine's screen in a window that SDL2 and OpenGL draw, for full screen, games
- * and kiosks: SDL can lock the pointer, which GTK cannot. view-main.c starts and ends it,
- * view-window.c draws, view-input.c has the keys and the mouse, view-source.c brings SDL's events
- * into GLib's loop, view-keymap.c its key numbers. Included by those. */
+ * and kiosks. view-main.c starts and ends it, view-window.c draws, view-input.c has the keys and
+ * the mouse, view-source.c brings SDL's events into GLib's loop, view-keymap.c its key numbers.
+ * Included by those. */
 
 #include "display/damage.h"
 #include "display/frame.h"

@@ -5,8 +5,9 @@
  * client and command line are tested in milliseconds, and what they do to a machine can be counted.
  *
  * Words, typed and ended with Enter: off (powers off), reset, triple (a reset by triple fault),
- * graphics, full (host disk full), crash (the process dies), work and rest (a minute goes by, with
- * or without disk and processor). The power button powers off unless "deaf" was typed. */
+ * graphics, mouse (tells how far it was moved), full (host disk full), crash (the process dies),
+ * work and rest (a minute goes by, with or without disk and processor). The power button powers off
+ * unless "deaf" was typed. */
 
 #include "core/dev/char-backend.h"
 #include "core/dev/i8042.h"
@@ -145,7 +146,8 @@ static gpointer power_off_thread(gpointer machine)
     return NULL;
 }
 
-static int worked_seconds; /* of processor time, that the process never spent */
+static int mouse_x, mouse_y; /* where the mouse would be, had it no edges */
+static int worked_seconds;   /* of processor time, that the process never spent */
 
 /* In place of the C library's. */
 int getrusage(__rusage_who_t who, struct rusage *usage)
@@ -183,6 +185,10 @@ static void obey(Machine *machine, const char *word)
         set_state(machine, MACHINE_PAUSED_PROBLEM);
     } else if (strcmp(word, "work") == 0 || strcmp(word, "rest") == 0) {
         let_a_minute_go_by(machine, *word == 'w');
+    } else if (strcmp(word, "mouse") == 0) {
+        g_autofree char *moved = g_strdup_printf("mouse %d %d\n", g_atomic_int_get(&mouse_x),
+                                                 g_atomic_int_get(&mouse_y));
+        screen_append(machine, moved);
     } else if (strcmp(word, "crash") == 0) {
         raise(SIGKILL);
     } else {
@@ -214,6 +220,8 @@ bool i8042_key(I8042 *i8042, unsigned key, bool down)
 
 void i8042_mouse(I8042 *i8042, int dx, int dy, int dz, unsigned buttons)
 {
+    g_atomic_int_add(&mouse_x, dx);
+    g_atomic_int_add(&mouse_y, dy);
     if (buttons)
         screen_append(i8042->machine, "click\n");
 }
