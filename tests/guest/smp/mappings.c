@@ -99,11 +99,17 @@ static void move(Cpu *cpu, unsigned number)
 }
 
 /* Comes and goes while all others want it, so that they walk just as it changes. */
-static void flicker(unsigned number)
+static void flicker(Cpu *cpu, unsigned number)
 {
-    for (unsigned i = 0; i < 4096; i++) {
+    for (unsigned i = 0; i < 512; i++) {
         set_entry(number, PRESENT | WRITABLE | USER);
+        for (unsigned n = 0; n < 16; n++)
+            (void)page_table[number];
         set_entry(number, 0);
+        for (unsigned n = 0; n < 32; n++)
+            if (page_table[number])
+                fail(cpu, "the entry of page %u was cleared, and became %lx", number,
+                     page_table[number]);
     }
 }
 
@@ -139,7 +145,7 @@ void do_remap(Cpu *cpu)
     switch (below(cpu, 4)) {
     case 0:
         forbid(cpu, number, 0);
-        flicker(number);
+        flicker(cpu, number);
         forbid(cpu, number, 0);
         break;
     case 1: forbid(cpu, number, PRESENT | USER); break;
