@@ -102,11 +102,11 @@ void ask_all(Cpu *cpu, unsigned vector, uint64_t address, const char *what)
 
 /* Quiet part: nothing but the one IPI can wake a CPU here. */
 
-static void wait_for_token(Cpu *cpu, uint64_t before, unsigned from)
+static void wait_for_token(Cpu *cpu, uint64_t before, unsigned from, bool awake)
 {
     cpu->doing = "the wake-up by a token";
     cpu->waits_for = (int)from;
-    if (cpu->id == 0) /* somebody has to watch */
+    if (awake || cpu->id == 0) /* somebody has to watch */
         WAIT_UNTIL(cpu, cpu->token != before, "the return of a token", from);
     else
         syscall2(SYS_HALT_WHILE, (uintptr_t)&cpu->token, before);
@@ -128,13 +128,14 @@ void pass_token(Cpu *cpu, uint64_t laps)
     for (uint64_t i = 0; i < laps; i++) {
         if (cpu->id == 0)
             give_token(next);
-        wait_for_token(cpu, i, last);
+        wait_for_token(cpu, i, last, false);
         if (cpu->id != 0)
             give_token(next);
     }
 }
 
-/* Pairs. The tightest race there is: each is woken just as it goes to sleep. */
+/* Pairs. The tightest race there is: one is woken just as it goes to sleep, by another that does
+ * so, too, or in the second half is awake and chooses the moment. */
 void play_ping_pong(Cpu *cpu, uint64_t n)
 {
     unsigned other = (unsigned)cpu->id ^ 1;
@@ -143,12 +144,14 @@ void play_ping_pong(Cpu *cpu, uint64_t n)
         return;
     for (uint64_t i = 0; i < n; i++) {
         if (cpu->id & 1) {
-            wait_for_token(cpu, i, other);
-            give_token(other);
+            wait_for_token(cpu, i, other, false);
         } else {
-            give_token(other);
-            wait_for_token(cpu, i, other);
+            for (unsigned wait = i > n / 2 ? below(cpu, 64) : 0; wait; wait--)
+                pause();
         }
+        give_token(other);
+        if (!(cpu->id & 1))
+            wait_for_token(cpu, i, other, i > n / 2);
     }
 }
 
