@@ -2,10 +2,11 @@
  * Copyright the Vitrine developers */
 
 #include "ui/create-page.h"
-#include "client/preflight.h"
+#include "client/client.h"
 #include "model/defaults.h"
 #include "model/medium-name.h"
 #include "model/medium.h"
+#include "ui/findings.h"
 #include "ui/os-info.h"
 #include <glib/gi18n.h>
 
@@ -21,16 +22,14 @@ struct _VitrineCreatePage {
     GtkSpinButton *memory, *cpus, *disk;
     AdwActionRow *disk_row;
     AdwActionRow *memory_row;
-    GtkListBox *findings;
+    VitrineFindings *findings;
     GtkWidget *start, *create_only;
     GtkSpinner *spinner;
     char *source, *root; /* owned; no source: NULL */
     OsInfo *os;          /* owned, or NULL until known */
     Medium *medium;      /* owned, or NULL: no source, not known yet, or not to be used */
-    char *problem;       /* owned, or NULL: what came of the last attempt */
-    bool named, looking, creating, can_work;
-    unsigned preflight_generation;
-    guint preflight_delay;
+    bool named, sized;   /* by the user: kept, whatever is found out about the source */
+    bool defaulting, creating;
     GCancellable *cancellable;
 };
 
@@ -46,106 +45,18 @@ static bool page_is_disk_image(VitrineCreatePage *self)
 
 static void page_update_buttons(VitrineCreatePage *self)
 {
-    bool ready = (!self->source || self->medium) && !self->creating && self->can_work;
+    bool ready = (!self->source || self->medium) && !self->creating &&
+                 vitrine_findings_can_work(self->findings);
     gtk_widget_set_sensitive(self->start, ready);
     gtk_widget_set_sensitive(self->create_only, ready);
 }
 
-/* What stands in the way ------------------------------------------------------------------------
- */
-
-static void page_add_finding(VitrineCreatePage *self, PreflightGrade grade, const char *words,
-                             const char *remedy)
+static void page_look_at_host(VitrineCreatePage *self, bool now)
 {
-    static const char *const icons[] = { "dialog-information-symbolic", "dialog-warning-symbolic",
-                                         "dialog-error-symbolic" };
-    static const char *const classes[] = { "dim-label", "warning", "error" };
-    GtkWidget *row = adw_action_row_new(), *icon = gtk_image_new_from_icon_name(icons[grade]);
-    adw_preferences_row_set_use_markup(ADW_PREFERENCES_ROW(row), FALSE);
-    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(row), words);
-    adw_action_row_set_title_lines(ADW_ACTION_ROW(row), 0);
-    adw_action_row_set_subtitle_lines(ADW_ACTION_ROW(row), 0);
-    adw_action_row_set_subtitle(ADW_ACTION_ROW(row), remedy);
-    adw_action_row_add_prefix(ADW_ACTION_ROW(row), icon);
-    gtk_widget_add_css_class(icon, classes[grade]);
-    if (grade == PREFLIGHT_FATAL)
-        gtk_widget_add_css_class(row, "fatal");
-    gtk_list_box_append(self->findings, row);
-}
-
-static void page_show_findings(VitrineCreatePage *self, GPtrArray *findings)
-{
-    GtkWidget *row;
-    while ((row = gtk_widget_get_first_child(GTK_WIDGET(self->findings))))
-        gtk_list_box_remove(self->findings, row);
-    self->can_work = true;
-    if (self->problem)
-        page_add_finding(self, PREFLIGHT_FATAL, self->problem, "");
-    if (self->medium && self->medium->warning)
-        page_add_finding(self, PREFLIGHT_WARNING, self->medium->warning, "");
-    for (guint i = 0; findings && i < findings->len; i++) {
-        const PreflightFinding *finding = findings->pdata[i];
-        page_add_finding(self, finding->grade, finding->words, finding->remedy);
-        self->can_work &= finding->grade != PREFLIGHT_FATAL;
-    }
-    gtk_widget_set_visible(GTK_WIDGET(self->findings),
-                           gtk_widget_get_first_child(GTK_WIDGET(self->findings)) != NULL);
-    page_update_buttons(self);
-}
-
-typedef struct {
-    char *root;
-    PreflightWants wants;
-    unsigned generation;
-} Preflight;
-
-static void preflight_free(gpointer data)
-{
-    Preflight *preflight = data;
-    g_free(preflight->root);
-    g_free(preflight);
-}
-
-static void preflight_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    Preflight *preflight = data;
-    g_task_return_pointer(task, client_preflight(&preflight->wants),
-                          (GDestroyNotify)g_ptr_array_unref);
-}
-
-static void on_preflight(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineCreatePage *self = VITRINE_CREATE_PAGE(source);
-    Preflight *preflight = g_task_get_task_data(G_TASK(result));
-    g_autoptr(GPtrArray) findings = g_task_propagate_pointer(G_TASK(result), NULL);
-    if (findings && preflight->generation == self->preflight_generation)
-        page_show_findings(self, findings);
-}
-
-static gboolean page_look_at_host(gpointer opaque)
-{
-    VitrineCreatePage *self = opaque;
-    self->preflight_delay = 0;
-    Preflight *preflight = g_new0(Preflight, 1);
-    preflight->root = g_strdup(self->root);
-    preflight->generation = ++self->preflight_generation;
-    preflight->wants = (PreflightWants){
-        .root = preflight->root,
-        .memory_bytes = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB,
-        .disk_bytes =
-            page_is_disk_image(self) ? 0 : (uint64_t)gtk_spin_button_get_value(self->disk) * GIB,
-    };
-    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_preflight, NULL);
-    g_task_set_task_data(task, preflight, preflight_free);
-    g_task_run_in_thread(task, preflight_thread);
-    return G_SOURCE_REMOVE;
-}
-
-/* Not at each step of a spin button that is held down. */
-static void page_sizes_changed(VitrineCreatePage *self)
-{
-    if (!self->preflight_delay)
-        self->preflight_delay = g_timeout_add(200, page_look_at_host, self);
+    uint64_t memory = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB;
+    uint64_t disk = (uint64_t)gtk_spin_button_get_value(self->disk) * GIB;
+    vitrine_findings_look(self->findings, self->root, memory, page_is_disk_image(self) ? 0 : disk,
+                          now);
 }
 
 /* What it is made of ----------------------------------------------------------------------------
@@ -157,9 +68,11 @@ static void page_set_defaults(VitrineCreatePage *self)
     machine_defaults_get(self->os ? self->os->id : NULL, self->os ? self->os->minimum_memory : 0,
                          self->os ? self->os->recommended_memory : 0, &defaults);
     uint64_t disk = MAX(defaults.disk_bytes, self->os ? self->os->recommended_disk : 0);
+    self->defaulting = true;
     gtk_spin_button_set_value(self->memory, (double)(defaults.memory_bytes / MIB));
     gtk_spin_button_set_value(self->cpus, defaults.n_cpus);
     gtk_spin_button_set_value(self->disk, (double)(disk / GIB));
+    self->defaulting = false;
 }
 
 static void page_set_name(VitrineCreatePage *self, const char *name)
@@ -181,7 +94,8 @@ static void on_detected(GObject *source, GAsyncResult *result, gpointer opaque)
             adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->source_row), self->os->name);
             page_set_name(self, self->os->name);
         }
-        page_set_defaults(self);
+        if (!self->sized)
+            page_set_defaults(self);
     }
     gtk_spinner_stop(self->spinner);
     g_object_unref(self);
@@ -191,11 +105,7 @@ static void page_refuse_source(VitrineCreatePage *self, const char *why)
 {
     adw_action_row_set_subtitle(self->source_row, _("Cannot be used"));
     adw_action_row_set_icon_name(self->source_row, "dialog-warning-symbolic");
-    g_free(self->problem);
-    self->problem = g_strdup(why);
-    g_clear_handle_id(&self->preflight_delay, g_source_remove);
-    self->preflight_generation++;
-    page_show_findings(self, NULL);
+    vitrine_findings_refuse(self->findings, why);
     gtk_widget_set_visible(self->create_only, FALSE);
     gtk_widget_set_visible(self->settings_group, FALSE);
 }
@@ -211,8 +121,9 @@ static void page_take_medium(VitrineCreatePage *self, Medium *medium)
     gtk_widget_set_visible(GTK_WIDGET(self->disk_row), !is_disk);
     g_autofree char *label = medium_dup_name_of_label(medium->label);
     g_autofree char *file = medium_dup_name_of_file(self->source);
+    vitrine_findings_set_warning(self->findings, medium->warning);
     page_set_name(self, label ? label : file ? file : _("New machine"));
-    page_look_at_host(self);
+    page_look_at_host(self, true);
     page_update_buttons(self);
     if (!is_disk) {
         gtk_spinner_start(self->spinner);
@@ -295,9 +206,8 @@ static void on_created(GObject *source, GAsyncResult *result, gpointer opaque)
     g_autofree char *bundle = g_task_propagate_pointer(G_TASK(result), &error);
     self->creating = false;
     if (!bundle) {
-        g_free(self->problem);
-        self->problem = g_strdup(error->message);
-        page_look_at_host(self); /* which shows it, and may know why */
+        vitrine_findings_set_problem(self->findings, error->message);
+        page_look_at_host(self, true); /* which shows it, and may know why */
         page_update_buttons(self);
         g_error_free(error);
         return;
@@ -326,7 +236,7 @@ static void page_create(VitrineCreatePage *self, bool start)
     };
     creation->options.no_disk = !page_is_disk_image(self) && creation->options.disk_bytes == 0;
     self->creating = true;
-    g_clear_pointer(&self->problem, g_free);
+    vitrine_findings_set_problem(self->findings, NULL);
     page_update_buttons(self);
     g_autoptr(GTask) task = g_task_new(self, NULL, on_created, NULL);
     g_task_set_task_data(task, creation, creation_free);
@@ -345,8 +255,10 @@ static void on_create_clicked(GtkButton *button, VitrineCreatePage *self)
 
 static void on_sizes_changed(GtkSpinButton *button, VitrineCreatePage *self)
 {
-    if (self->root)
-        page_sizes_changed(self);
+    if (!self->root)
+        return;
+    self->sized |= !self->defaulting;
+    page_look_at_host(self, false);
 }
 
 static void on_name_changed(GtkEditable *editable, VitrineCreatePage *self)
@@ -361,10 +273,8 @@ static void vitrine_create_page_dispose(GObject *object)
     if (self->cancellable)
         g_cancellable_cancel(self->cancellable);
     g_clear_object(&self->cancellable);
-    g_clear_handle_id(&self->preflight_delay, g_source_remove);
     g_clear_pointer(&self->source, g_free);
     g_clear_pointer(&self->root, g_free);
-    g_clear_pointer(&self->problem, g_free);
     g_clear_pointer(&self->medium, medium_free);
     g_clear_pointer(&self->os, os_info_free);
     G_OBJECT_CLASS(vitrine_create_page_parent_class)->dispose(object);
@@ -377,6 +287,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     signals[SIGNAL_CREATED] =
         g_signal_new("created", VITRINE_TYPE_CREATE_PAGE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                      G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_BOOLEAN);
+    g_type_ensure(VITRINE_TYPE_FINDINGS);
     gtk_widget_class_set_template_from_resource(widget_class,
                                                 "/org/vitrine/Vitrine/create-page.ui");
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, source_group);
@@ -396,6 +307,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_create_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_name_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_sizes_changed);
+    gtk_widget_class_bind_template_callback(widget_class, page_update_buttons);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
 }
 
@@ -428,7 +340,6 @@ GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source, const 
     VitrineCreatePage *self = g_object_new(VITRINE_TYPE_CREATE_PAGE, "transient-for", parent, NULL);
     self->source = g_strdup(source);
     self->root = g_strdup(root);
-    self->can_work = true;
     gtk_widget_set_visible(GTK_WIDGET(self->source_group), source != NULL);
     page_set_defaults(self);
     page_update_buttons(self);
@@ -436,7 +347,7 @@ GtkWidget *vitrine_create_page_new(GtkWindow *parent, const char *source, const 
         page_look_at_source(self);
     } else {
         page_set_name(self, _("New machine"));
-        page_look_at_host(self);
+        page_look_at_host(self, true);
     }
     gtk_widget_grab_focus(GTK_WIDGET(self->name));
     return GTK_WIDGET(self);
