@@ -2,9 +2,10 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* What the files of the library page share: library-page.c has the views, their models and what is
- * selected; library-page-tiles.c the tiles and a machine's menu; library-page-recent.c what is
- * offered for new machines. Included by those three. */
+/* What the files of the library page share: library-page.c has the views, their models and what
+ * the header does; library-page-selection.c which machine is selected and which has the keyboard;
+ * library-page-tiles.c the tiles and a machine's menu; library-page-recent.c what is offered for
+ * new machines. Included by those four. */
 
 #include "ui/library-page.h"
 
@@ -40,3 +41,9 @@ void library_page_install_menu(GtkWidgetClass *klass);
 GtkWidget *library_page_find_tile(VitrineLibraryPage *self, VitrineMachine *machine);
 /* The machine whose item has the keyboard, or NULL. Borrowed. */
 VitrineMachine *library_page_get_focused(VitrineLibraryPage *self);
+
+/* library-page.c: the grid or the list. */
+GtkWidget *library_page_view(VitrineLibraryPage *self);
+/* library-page-selection.c: of the selection's model, before the views know. */
+void library_page_items_changed(VitrineLibraryPage *self, guint position, guint removed,
+                                guint added);
