@@ -123,7 +123,10 @@ class Desktop:
         return process
 
     def log_of(self, program):
-        with open(self.folder + "/" + program + ".log", errors="replace") as file:
+        path = self.folder + "/" + program + ".log"
+        if not os.path.exists(path):  # it was not started
+            return ""
+        with open(path, errors="replace") as file:
             return "".join(line for line in file if "fd limit" not in line)
 
     def end(self, process, how=signal.SIGTERM):

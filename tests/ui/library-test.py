@@ -109,6 +109,14 @@ class Library(TreeTest):
         shadow = 30
         self.assertGreater(place["Y"] + shadow, top + tile.y + tile.height)
 
+    def test_a_long_press_opens_the_menu_of_what_is_under_the_finger(self):
+        self.create("Ada", "Bob")
+        self.app = self.desktop.spawn([LONG_PRESS])
+        self.choose("Start", "s")
+        self.find_machine("Bob, Running")
+        self.assertEqual(self.shown_machines(), ["Ada, Off", "Bob, Running"])
+        self.assertNotIn("CRITICAL", self.desktop.log_of("long-press"))
+
     def windows(self):
         return set(self.desktop.xdo("search", "--onlyvisible", "--class", "vitrine").split())
 
@@ -283,7 +291,7 @@ class Library(TreeTest):
 
 
 if __name__ == "__main__":
-    Programs.vitrine, Programs.vitrinectl, SLOW_COPY = sys.argv[1:4]
-    del sys.argv[1:4]
+    Programs.vitrine, Programs.vitrinectl, SLOW_COPY, LONG_PRESS = sys.argv[1:5]
+    del sys.argv[1:5]
     with tree_desktop():
         unittest.main(verbosity=2)
