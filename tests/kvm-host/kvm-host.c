@@ -6,6 +6,7 @@
  *   open=ERRNO        /dev/kvm does not open
  *   opens=N           it does N times, and is gone then
  *   node=PATH         that file lies at /dev/kvm, for open and stat; with open=, for stat alone
+ *   member=USER       is in every group
  *   root=FOLDER       /proc/cpuinfo, /proc/misc and /sys/module are FOLDER's
  *   api=VERSION       of KVM's interface
  *   lacks=NUMBER      the capability is not there
@@ -21,6 +22,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -198,6 +200,21 @@ int access(const char *path, int mode)
     int (*real)(const char *, int) = dlsym(RTLD_NEXT, "access");
     char room[4096];
     return real(redirect(path, room), mode);
+}
+
+int getgrgid_r(gid_t id, struct group *group, char *room, size_t length, struct group **found)
+{
+    int (*real)(gid_t, struct group *, char *, size_t, struct group **) =
+        dlsym(RTLD_NEXT, "getgrgid_r");
+    static char name[64];
+    static char *members[] = { name, NULL };
+    int result = real(id, group, room, length, found);
+    const char *member = find("member=", NULL);
+    if (result == 0 && *found && member) {
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(member, " "), member);
+        (*found)->gr_mem = members;
+    }
+    return result;
 }
 
 /* --- KVM --- */

@@ -128,6 +128,21 @@ static bool has_kvm(void)
     return fd >= 0;
 }
 
+static void a_choice_takes_less_than_a_tenth_of_a_second(void **state)
+{
+    int64_t best = INT64_MAX;
+    if (!has_kvm())
+        skip();
+    for (int i = 0; i < 10; i++) {
+        CpuProbe probe;
+        int64_t began = probe_now_ns();
+        cpu_probe(NULL, &probe);
+        best = MIN(best, probe_now_ns() - began);
+    }
+    print_message("measured anew: %.1f ms\n", best / 1e6);
+    assert_true(best < 100 * MS);
+}
+
 static void kvm_runs_the_guest(void **state)
 {
     KvmProbe probe;
@@ -143,12 +158,15 @@ static void a_measurement_that_takes_too_long_is_cut_off(void **state)
     KvmProbe probe;
     if (!has_kvm())
         skip();
-    int64_t began = probe_now_ns();
-    kvm_probe(60000 * MS, 60 * MS, &probe);
-    int64_t took = probe_now_ns() - began;
-    assert_int_equal(probe.trouble.kind, KVM_TROUBLE_HANGS);
-    print_message("cut off after %.1f ms\n", took / 1e6);
-    assert_true(took < 90 * MS);
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        int64_t began = probe_now_ns();
+        kvm_probe(60000 * MS, 60 * MS, &probe);
+        best = MIN(best, probe_now_ns() - began);
+        assert_int_equal(probe.trouble.kind, KVM_TROUBLE_HANGS);
+    }
+    print_message("cut off after %.1f ms\n", best / 1e6);
+    assert_true(best < 90 * MS);
 }
 
 /* --- The figures in a file --- */
@@ -220,10 +238,15 @@ static void a_known_measurement_is_not_made_again(void **state)
     assert_false(first.was_known);
     if (first.trouble.kind != KVM_TROUBLE_NONE)
         skip(); /* too busy a moment to be measured in */
-    int64_t began = probe_now_ns();
-    cpu_probe(path, &second);
-    print_message("known figures: %.3f ms\n", (probe_now_ns() - began) / 1e6);
-    assert_true(second.was_known);
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 20; i++) {
+        int64_t began = probe_now_ns();
+        cpu_probe(path, &second);
+        best = MIN(best, probe_now_ns() - began);
+        assert_true(second.was_known);
+    }
+    print_message("known figures: %.3f ms\n", best / 1e6);
+    assert_true(best < MS);
     assert_true(ABS(second.kvm_mips - first.kvm_mips) < 1e-6 * first.kvm_mips);
     g_unlink(path);
 }
@@ -245,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_stage_left_out_is_noticed),
         cmocka_unit_test(the_software_cpu_runs_the_guest),
         cmocka_unit_test(kvm_runs_the_guest),
+        cmocka_unit_test(a_choice_takes_less_than_a_tenth_of_a_second),
         cmocka_unit_test(a_measurement_that_takes_too_long_is_cut_off),
         cmocka_unit_test(kept_figures_come_back),
         cmocka_unit_test(damaged_or_foreign_figures_do_not_count),

@@ -21,6 +21,7 @@
 #define KICK_SIGNAL SIGURG /* ignored by default, blocked but in KVM_RUN */
 #define KICK_PATIENCE_NS INT64_C(10000000)
 #define MAKING_NS INT64_C(500000000) /* kernels wait for each other's CPUs there */
+#define ENOUGH_NS 30000000           /* of a processor; a sound KVM needs a third of it */
 #define MOST_STARVED_NS INT64_C(2000000000)
 
 /* Shared by who waits and the thread that probes, which may outlive the wait. */
@@ -275,19 +276,19 @@ static gpointer probe_thread(gpointer opaque)
 
 /* --- Waiting --- */
 
-/* How long the thread was ready and had no processor, since @began_ns at most: proc(5), schedstat.
- */
+/* How long the thread was ready and had no processor, since @began_ns at most; 0 where it had one
+ * for long enough. proc(5), schedstat. */
 static int64_t starved_ns(const Probe *probe, int64_t began_ns)
 {
-    unsigned long long waited = 0;
+    unsigned long long ran = 0, waited = 0;
     char path[64];
     g_autofree char *text = NULL;
     if (probe->tid == 0)
         return probe_now_ns() - began_ns;
     g_snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", (int)probe->tid);
     if (g_file_get_contents(path, &text, NULL, NULL))
-        sscanf(text, "%*u %llu", &waited);
-    return MIN(waited, MOST_STARVED_NS);
+        sscanf(text, "%llu %llu", &ran, &waited);
+    return ran < ENOUGH_NS ? MIN(waited, MOST_STARVED_NS) : 0;
 }
 
 static bool is_past(const Probe *probe, bool making)
