@@ -42,16 +42,26 @@ class Manual(unittest.TestCase):
             self.assertEqual(lint.stdout + lint.stderr, "")
 
 
-class Completion(unittest.TestCase):
+class WithMachines(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="vcompl-")
         self.addCleanup(shutil.rmtree, self.folder)
         self.env = dict(os.environ, XDG_DATA_HOME=self.folder, XDG_RUNTIME_DIR=self.folder, HOME=self.folder,
-                        GSETTINGS_BACKEND="memory", LC_ALL="C.UTF-8")
+                        GSETTINGS_BACKEND="memory", LC_ALL="C.UTF-8",
+                        PATH=os.path.dirname(CTL) + ":" + os.environ["PATH"])
         for name in ("debian", "my own box"):
             made = run(CTL, "create", "--name", name, "--disk", "none", env=self.env)
             self.assertEqual(made.returncode, 0, made.stderr)
 
+    def run_shell(self, *argv):
+        if not shutil.which(argv[0]):
+            self.skipTest(argv[0] + " is not installed")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=self.env, cwd=self.folder)
+        self.assertEqual(done.stderr, "")
+        return [line for line in done.stdout.split("\n") if line]
+
+
+class Completion(WithMachines):
     def complete(self, *words):
         script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vitrinectl; ' \
                  'printf "%s\\n" "${COMPREPLY[@]}"'
@@ -77,6 +87,37 @@ class Completion(unittest.TestCase):
         open(self.folder + "/disc.iso", "w").close()
         self.assertEqual(self.complete("create", "di"), ["disc.iso"])
         self.assertEqual(self.complete("media", "debian", "insert", "di"), ["disc.iso"])
+
+
+class OtherShells(WithMachines):
+    """zsh and fish offer verbs, machines as they are called, and options; their own line editors quote."""
+
+    def fish(self, line):
+        offered = self.run_shell("fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
+                                 os.path.join(SOURCE, "data/completions/vitrinectl.fish"), "vitrinectl " + line)
+        return sorted(offer.split("\t")[0] for offer in offered)
+
+    def zsh(self, *words):
+        """What the function hands to compadd, which sorts out by itself what does not begin alike."""
+        script = 'function compadd() { [[ $1 == -a ]] && print -rl -- ${(P)2} }; function _files() { print FILES }; ' \
+                 'file=$1; shift; words=("$@"); CURRENT=$#; PREFIX=$words[-1]; source $file'
+        return self.run_shell("zsh", "-f", "-c", script, "zsh", os.path.join(SOURCE, "data/completions/_vitrinectl"),
+                              "vitrinectl", *words)
+
+    def test_fish(self):
+        self.assertEqual(self.fish("res"), ["reset", "resume"])
+        self.assertEqual(self.fish("start "), ["debian", "my own box"])
+        self.assertEqual(self.fish("start my"), ["my own box"])
+        self.assertEqual(self.fish("start debian --p"), ["--paused"])
+        open(self.folder + "/disc.iso", "w").close()
+        self.assertEqual(self.fish("create di"), ["disc.iso"])
+
+    def test_zsh(self):
+        self.assertEqual(set(self.zsh("res")), set(run(CTL, "--list-verbs").stdout.split()))
+        self.assertEqual(sorted(self.zsh("start", "")), ["debian", "my own box"])
+        self.assertIn("--paused", self.zsh("start", "debian", "--p"))
+        self.assertEqual(self.zsh("create", "di"), ["FILES"])
+        self.assertEqual(self.zsh("media", "debian", "insert", ""), ["FILES"])
 
 
 if __name__ == "__main__":
