@@ -5,8 +5,8 @@
 
 /* What the files of the window share: window.c has the template, the two pages and what is said;
  * window-files.c what is chosen, window-drop.c what is dropped; window-manage.c and window-trash.c
- * what is done with a machine as a thing; window-actions.c what the buttons and menus do. Included
- * by those, and window-work.h. */
+ * what is done with a machine as a thing; window-screenshot.c a picture of it; window-actions.c
+ * what the buttons and menus do. Included by those, and window-work.h. */
 
 #include "ui/library-page.h"
 #include "ui/machine-page.h"
@@ -89,6 +89,9 @@ void window_trash(VitrineWindow *self, VitrineMachine *machine);
 void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle);
 /* The last one that was moved there, as long as its toast offers so. */
 void window_undo_last(VitrineWindow *self);
+
+/* window-screenshot.c: says where it is, or why not. */
+void window_take_screenshot(VitrineWindow *self, VitrineMachine *machine);
 
 /* window-actions.c */
 void window_install_actions(GtkWidgetClass *klass);
