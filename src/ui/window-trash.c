@@ -128,8 +128,11 @@ static void on_restored(GObject *source, GAsyncResult *result, gpointer opaque)
 {
     VitrineWindow *self = VITRINE_WINDOW(source);
     Work *work = g_task_get_task_data(G_TASK(result));
-    if (window_finish(self, result, _("The machine could not be taken out of the Trash")))
-        vitrine_library_add(self->library, work->bundle);
+    if (!window_finish(self, result, _("The machine could not be taken out of the Trash")))
+        return;
+    g_free(self->returning_bundle);
+    self->returning_bundle = g_strdup(work->bundle);
+    vitrine_library_add(self->library, work->bundle);
 }
 
 void window_undo_trash(VitrineWindow *self, const char *trashed, const char *bundle)

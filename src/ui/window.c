@@ -146,6 +146,20 @@ static void window_show_pending(VitrineWindow *self)
         vitrine_machine_start(machine);
 }
 
+/* What was taken back from the Trash is what was meant: the next key is for it. */
+static void window_focus_returning(VitrineWindow *self)
+{
+    VitrineMachine *machine =
+        self->returning_bundle ? vitrine_library_find(self->library, self->returning_bundle) : NULL;
+    if (!machine)
+        return;
+    g_clear_pointer(&self->returning_bundle, g_free);
+    if (window_shows_machine(self))
+        return;
+    vitrine_library_page_select(self->library_page, machine);
+    vitrine_library_page_focus(self->library_page);
+}
+
 static void on_library_refreshed(VitrineLibrary *library, VitrineWindow *self)
 {
     guint n = g_list_model_get_n_items(G_LIST_MODEL(library));
@@ -156,6 +170,7 @@ static void on_library_refreshed(VitrineLibrary *library, VitrineWindow *self)
             g_signal_connect_object(machine, "failed", G_CALLBACK(on_machine_failed), self, 0);
         }
     }
+    window_focus_returning(self);
     window_show_pending(self);
 }
 
@@ -276,6 +291,7 @@ static void vitrine_window_dispose(GObject *object)
     g_clear_object(&self->library);
     g_clear_pointer(&self->pending_bundle, g_free);
     g_clear_pointer(&self->last_bundle, g_free);
+    g_clear_pointer(&self->returning_bundle, g_free);
     g_clear_object(&self->drop_machine);
     g_clear_pointer(&self->undo_toasts, g_ptr_array_unref);
     g_clear_pointer(&self->machine_signals, g_ptr_array_unref);
