@@ -45,6 +45,8 @@ static bool create_vm(KvmMachine *machine, GError **error)
     /* What its emulator lacks is #UD for the guest's user code, unless we ask for it too. */
     if (ioctl(machine->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE) > 0)
         ioctl(machine->vm_fd, KVM_ENABLE_CAP, &all_failures);
+    int step_flags = ioctl(machine->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_GUEST_DEBUG2);
+    machine->step_flags = step_flags > 0 ? (uint32_t)step_flags : 0;
     int size = ioctl(machine->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     if (size < (int)sizeof(struct kvm_run))
         return fail(error, "no shared page for virtual CPUs");
@@ -203,6 +205,7 @@ const CpuOps cpu_kvm_ops = {
     .kick = kvm_cpu_kick,
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
+    .step = kvm_step,
     .retired = kvm_retired,
     .resume = kvm_resume,
     .collect_dirty = kvm_memory_collect_dirty,

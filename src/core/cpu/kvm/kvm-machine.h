@@ -60,6 +60,8 @@ struct KvmMachine {
     GArray *free_ids; /* of unsigned: slot numbers given back; board lock */
     unsigned n_ids;
 
+    uint32_t step_flags; /* KVM_GUESTDBG_… that this KVM has */
+
     struct kvm_irq_routing *routes; /* owned; board lock */
     unsigned next_route;
 
@@ -79,6 +81,11 @@ static inline KvmCpu *kvm_cpu(Vcpu *vcpu)
 
 /* kvm-run.c */
 CpuExit kvm_cpu_run(Vcpu *vcpu);
+enum { KVM_GO_ON = -1 }; /* besides the CpuExits */
+/* Into the guest once, and the answer to what brought it out. A CpuExit, or KVM_GO_ON. */
+int kvm_cpu_visit(KvmCpu *cpu);
+/* The instruction of the last exit is finished without the guest going any further. Likewise. */
+int kvm_cpu_complete(KvmCpu *cpu);
 void kvm_cpu_kick(Vcpu *vcpu);
 bool kvm_cpu_install_kick(GError **error); /* once a process */
 /* No vCPU is in the guest between the two. Any thread but a vCPU's that is inside. */
@@ -107,6 +114,9 @@ void kvm_resume(void *backend);
 /* All but what the software CPU never changes: the local APIC, the clock. */
 void kvm_get_registers(KvmCpu *cpu, CpuState *out_state);
 void kvm_set_registers(KvmCpu *cpu, const CpuState *state);
+
+/* kvm-step.c */
+CpuExit kvm_step(Vcpu *vcpu);
 
 /* kvm-assist.c: the software CPU executes the instruction that KVM cannot. False: nor can it, and
  * Vcpu.failure says why. *@out_shutdown: it ended in a triple fault. */

@@ -145,8 +145,6 @@ static void on_mmio(KvmCpu *cpu)
     cpu->needs_entry = true;
 }
 
-enum { GO_ON = -1 };
-
 static CpuExit give_up(KvmCpu *cpu, char *why)
 {
     g_free(cpu->vcpu.failure);
@@ -162,7 +160,7 @@ static int on_failure(KvmCpu *cpu)
     __atomic_fetch_add(&cpu->n_assisted, 1, __ATOMIC_RELAXED);
     if (!kvm_assist(cpu, &is_shutdown))
         return CPU_EXIT_FAILED;
-    return is_shutdown ? CPU_EXIT_SHUTDOWN : GO_ON;
+    return is_shutdown ? CPU_EXIT_SHUTDOWN : KVM_GO_ON;
 }
 
 static int on_exit_reason(KvmCpu *cpu)
@@ -171,12 +169,13 @@ static int on_exit_reason(KvmCpu *cpu)
     const CpuBoard *board = cpu->vcpu.board;
 
     switch (run->exit_reason) {
-    case KVM_EXIT_IO: on_io(cpu); return GO_ON;
-    case KVM_EXIT_MMIO: on_mmio(cpu); return GO_ON;
-    case KVM_EXIT_IOAPIC_EOI: board->apic_eoi(board->opaque, run->eoi.vector); return GO_ON;
+    case KVM_EXIT_IO: on_io(cpu); return KVM_GO_ON;
+    case KVM_EXIT_MMIO: on_mmio(cpu); return KVM_GO_ON;
+    case KVM_EXIT_IOAPIC_EOI: board->apic_eoi(board->opaque, run->eoi.vector); return KVM_GO_ON;
+    case KVM_EXIT_DEBUG: /* kvm-step.c */
     case KVM_EXIT_INTR:
     case KVM_EXIT_IRQ_WINDOW_OPEN:
-    case KVM_EXIT_HLT: return GO_ON;
+    case KVM_EXIT_HLT: return KVM_GO_ON;
     case KVM_EXIT_SHUTDOWN:
     case KVM_EXIT_SYSTEM_EVENT: return CPU_EXIT_SHUTDOWN;
     case KVM_EXIT_INTERNAL_ERROR:
@@ -187,12 +186,11 @@ static int on_exit_reason(KvmCpu *cpu)
     }
 }
 
-/* The instruction of the last exit is finished without the guest going any further. */
-static int complete_instruction(KvmCpu *cpu)
+int kvm_cpu_complete(KvmCpu *cpu)
 {
-    int exit = GO_ON;
+    int exit = KVM_GO_ON;
 
-    while (cpu->needs_entry && exit == GO_ON) {
+    while (cpu->needs_entry && exit == KVM_GO_ON) {
         cpu->needs_entry = false;
         __atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
         enter_guest(cpu);
@@ -238,14 +236,28 @@ static int answer_signals(KvmCpu *cpu)
     if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
         take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK | VCPU_SIGNAL_A20);
         if (take_signal(cpu, VCPU_SIGNAL_STOP)) {
-            int exit = complete_instruction(cpu);
-            return exit == GO_ON ? CPU_EXIT_STOPPED : exit;
+            int exit = kvm_cpu_complete(cpu);
+            return exit == KVM_GO_ON ? CPU_EXIT_STOPPED : exit;
         }
         if (take_signal(cpu, VCPU_SIGNAL_NMI))
             ioctl(cpu->fd, KVM_NMI);
     }
     offer_pic_interrupt(cpu);
-    return GO_ON;
+    return KVM_GO_ON;
+}
+
+int kvm_cpu_visit(KvmCpu *cpu)
+{
+    enter_guest(cpu);
+    int result = ioctl(cpu->fd, KVM_RUN, NULL);
+    leave_guest(cpu);
+    cpu->needs_entry = false;
+    __atomic_store_n(&cpu->n_exits, cpu->n_exits + 1, __ATOMIC_RELAXED);
+    if (result == 0)
+        return on_exit_reason(cpu);
+    if (errno == EINTR || errno == EAGAIN)
+        return KVM_GO_ON;
+    return give_up(cpu, g_strdup_printf("KVM_RUN: %s", g_strerror(errno)));
 }
 
 CpuExit kvm_cpu_run(Vcpu *vcpu)
@@ -254,17 +266,9 @@ CpuExit kvm_cpu_run(Vcpu *vcpu)
     int exit;
 
     cpu->thread = pthread_self();
-    while ((exit = answer_signals(cpu)) == GO_ON) {
-        enter_guest(cpu);
-        int result = ioctl(cpu->fd, KVM_RUN, NULL);
-        leave_guest(cpu);
-        cpu->needs_entry = false;
-        __atomic_store_n(&cpu->n_exits, cpu->n_exits + 1, __ATOMIC_RELAXED);
-        if (result == 0)
-            exit = on_exit_reason(cpu);
-        else if (errno != EINTR && errno != EAGAIN)
-            exit = give_up(cpu, g_strdup_printf("KVM_RUN: %s", g_strerror(errno)));
-        if (exit != GO_ON)
+    while ((exit = answer_signals(cpu)) == KVM_GO_ON) {
+        exit = kvm_cpu_visit(cpu);
+        if (exit != KVM_GO_ON)
             break;
     }
     return (CpuExit)exit;
