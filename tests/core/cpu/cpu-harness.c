@@ -376,13 +376,27 @@ static void harness_forget_tables(CpuHarness *h)
     g_rec_mutex_unlock(&h->lock);
 }
 
-CpuExit cpu_harness_run(CpuHarness *h, CpuState *state)
+void cpu_harness_begin(CpuHarness *h, const CpuState *state)
+{
+    h->ended = false;
+    __atomic_fetch_and(&h->vcpu->signals, ~(unsigned)VCPU_SIGNAL_STOP, __ATOMIC_SEQ_CST);
+    harness_forget_tables(h);
+    h->ops->set_state(h->vcpu, state);
+}
+
+CpuExit cpu_harness_step(CpuHarness *h, CpuState *state)
+{
+    CpuExit exit = h->ops->step(h->vcpu);
+    h->ops->get_state(h->vcpu, state);
+    if (exit == CPU_EXIT_FAILED)
+        printf("%s gave up: %s\n", h->ops->name, h->vcpu->failure);
+    return exit == CPU_EXIT_STOPPED && h->ended ? CPU_EXIT_HALTED : exit;
+}
+
+CpuExit cpu_harness_go_on(CpuHarness *h, CpuState *state)
 {
     struct sigaction action = { .sa_handler = on_alarm };
 
-    h->ended = false;
-    harness_forget_tables(h);
-    h->ops->set_state(h->vcpu, state);
     running = h->vcpu;
     sigaction(SIGALRM, &action, NULL);
     alarm(PATIENCE_S);
@@ -395,6 +409,12 @@ CpuExit cpu_harness_run(CpuHarness *h, CpuState *state)
     if (exit == CPU_EXIT_FAILED)
         printf("%s gave up: %s\n", h->ops->name, h->vcpu->failure);
     return exit;
+}
+
+CpuExit cpu_harness_run(CpuHarness *h, CpuState *state)
+{
+    cpu_harness_begin(h, state);
+    return cpu_harness_go_on(h, state);
 }
 
 int cpu_harness_vector(const CpuState *state)

@@ -81,10 +81,15 @@ void cpu_harness_init_state(CpuHarness *harness, CpuState *state, CpuHarnessMode
                             uint64_t rip);
 /* The board has @vector for the CPU's INTR pin, once; -1: none. */
 void cpu_harness_raise(CpuHarness *harness, int vector);
-/* Sets @state, runs until the end is said (or a triple fault), and reads the state back into
- * @state. Page tables may have been written since the last run. Exceptions in the table-driven
- * modes end at CPU_HARNESS_VECTOR(n) + CPU_HARNESS_END_RIP with the frame on the stack:
- * cpu_harness_vector() says n, or -1 for an end in the snippet. HALTED: it ended; SHUTDOWN: a
- * triple fault; FAILED: the backend gave up, or the end did not come in 20 s. */
+/* Sets @state. Page tables may have been written since the last run. */
+void cpu_harness_begin(CpuHarness *harness, const CpuState *state);
+/* Runs until the end is said (or a triple fault), and reads the state into @out_state. Exceptions
+ * in the table-driven modes end at CPU_HARNESS_VECTOR(n) + CPU_HARNESS_END_RIP with the frame on
+ * the stack: cpu_harness_vector() says n, or -1 for an end in the snippet. HALTED: it ended;
+ * SHUTDOWN: a triple fault; FAILED: the backend gave up, or the end did not come in 20 s. */
+CpuExit cpu_harness_go_on(CpuHarness *harness, CpuState *out_state);
+/* One instruction of it. STOPPED: not the end. */
+CpuExit cpu_harness_step(CpuHarness *harness, CpuState *out_state);
+/* cpu_harness_begin() and cpu_harness_go_on(). */
 CpuExit cpu_harness_run(CpuHarness *harness, CpuState *state);
 int cpu_harness_vector(const CpuState *state);

@@ -28,20 +28,6 @@ typedef struct {
     uint64_t n_instances;
 } Diff;
 
-static void random_state(Diff *t, NativeState *s, uint32_t rip, bool is32)
-{
-    for (unsigned i = 0; i < 16; i++) {
-        s->gpr[i] = native_random_value(&t->random);
-        if (is32)
-            s->gpr[i] = i < 8 ? (uint32_t)s->gpr[i] : 0;
-    }
-    s->gpr[4] = NATIVE_SCRATCH + 0x3800 - 8 * native_random_below(&t->random, 32);
-    s->rflags = (native_random(&t->random) & 0x8D5) | 0x202;
-    if (native_random_below(&t->random, 4) == 0)
-        s->rflags |= 0x400;
-    s->rip = rip;
-}
-
 /* The guest ends by HLT, which ring 3 may not: #GP, with RIP, RFLAGS and RSP in the frame. */
 static int run_guest(Diff *t, NativeState *s, bool is32, uint64_t end)
 {
@@ -101,7 +87,8 @@ static void report(Diff *t, const NativeGen *g, const NativeState *before,
 static void compare_once(Diff *t, const NativeGen *g)
 {
     NativeState before, native, soft;
-    random_state(t, &before, g->address, g->is32);
+    native_random_registers(&t->random, g->is32, before.gpr, &before.rflags);
+    before.rip = g->address;
     native = soft = before;
     uint64_t end = g->address + g->length;
     int native_vector = native_run(&native, g->is32);

@@ -519,3 +519,17 @@ void native_gen_instruction(NativeGen *g)
         return;
     }
 }
+
+void native_random_registers(NativeRandom *random, bool is32, uint64_t gpr[16],
+                             uint64_t *out_rflags)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        gpr[i] = native_random_value(random);
+        if (is32)
+            gpr[i] = i < 8 ? (uint32_t)gpr[i] : 0;
+    }
+    gpr[4] = NATIVE_SCRATCH + 0x3800 - 8 * native_random_below(random, 32);
+    *out_rflags = (native_random(random) & 0x8D5) | 0x202;
+    if (native_random_below(random, 4) == 0)
+        *out_rflags |= 0x400;
+}

@@ -4,7 +4,7 @@
 
 /* Random sequences of integer user instructions that run the same anywhere: memory operands lie in
  * the scratch area, branches stay inside, the stack pointer stays on the stack. Included by
- * native-diff.c. */
+ * native-diff.c and lockstep-main.c. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +18,10 @@ uint64_t native_random(NativeRandom *random);
 uint32_t native_random_below(NativeRandom *random, uint32_t n);
 /* Operand values that find mistakes: small, extreme, any. */
 uint64_t native_random_value(NativeRandom *random);
+/* Registers to begin with: RSP on the stack of the scratch area, arithmetic flags, IF and often DF.
+ */
+void native_random_registers(NativeRandom *random, bool is32, uint64_t gpr[16],
+                             uint64_t *out_rflags);
 
 #define NATIVE_GEN_MAX 1024
 
