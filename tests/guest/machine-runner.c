@@ -29,7 +29,7 @@ typedef struct {
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
     gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
-        press_power;
+        press_power, pauses;
     gint64 max_instructions;
     /* what happens; under lock */
     GMutex lock;
@@ -132,6 +132,10 @@ static int wait_for_end(Runner *r)
 
     for (;;) {
         g_usleep(POLL_MS * 1000);
+        if (r->pauses && machine_state(r->machine) == MACHINE_RUNNING) {
+            machine_pause(r->machine);
+            machine_resume(r->machine);
+        }
         g_mutex_lock(&r->lock);
         bool off = r->powered_off, reset = r->was_reset && r->no_reboot;
         g_mutex_unlock(&r->lock);
@@ -286,6 +290,8 @@ int main(int argc, char **argv)
         { "show-text", 0, 0, G_OPTION_ARG_NONE, &r.show_text, "Print the text screen at the end",
           NULL },
         { "screenshot", 0, 0, G_OPTION_ARG_FILENAME, &r.screenshot, "Picture at the end", "PPM" },
+        { "pauses", 0, 0, G_OPTION_ARG_NONE, &r.pauses, "Pause and resume some 50 times a second",
+          NULL },
         { "press-power", 0, 0, G_OPTION_ARG_NONE, &r.press_power,
           "After what was waited for, press the power button and wait for the end", NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &r.quiet, "Print the last line only", NULL },

@@ -27,7 +27,7 @@ def run(options, cpus, *settings):
     settings = [f"cpus={cpus}", f"seconds={options.seconds}", *options.option, *settings]
     print(f"--- {' '.join(settings)}", flush=True)
     child = subprocess.Popen(
-        [options.runner, f"--cpu={options.cpu}", "--memory=64", f"--cpus={cpus}", f"--kernel={options.image}", "--append=" + " ".join(settings),
+        [options.runner, *(["--pauses"] if options.pauses else []), f"--cpu={options.cpu}", "--memory=64", f"--cpus={cpus}", f"--kernel={options.image}", "--append=" + " ".join(settings),
          "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 120}"], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, text=True)
     timer = threading.Timer(options.seconds + 150, child.kill)
@@ -68,6 +68,7 @@ def main():
     parser.add_argument("--cpus", type=int, action="append")
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--option", action="append", default=[])
+    parser.add_argument("--pauses", action="store_true", help="the machine is paused and resumed all the time")
     parser.add_argument("--cpu", choices=["software", "kvm"], default="software")
     options = parser.parse_args()
     if options.cpu == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -77,6 +78,8 @@ def main():
         good = all([run(options, cpus) for cpus in options.cpus])
     else:
         good = all([run(options, cpus, setting) for cpus, setting in USUAL]) and shares_cores(options)
+        options.pauses = True
+        good = good and run(options, 8)
     sys.exit(0 if good else 1)
 
 
