@@ -62,22 +62,68 @@ class MachinePage(TreeTest):
         self.type("free")
         self.assertNotIn("free", self.text())
 
+    def badge(self):
+        """What runs the guest, as the header says it: that depends on the computer."""
+        return next((cpu for cpu in ("Software CPU", "KVM") if self.find_now(BUTTON, cpu)), None)
+
     def test_a_narrow_window_reaches_everything(self):
-        os.makedirs(self.desktop.env["XDG_CONFIG_HOME"] + "/gtk-4.0", exist_ok=True)
-        with open(self.desktop.env["XDG_CONFIG_HOME"] + "/gtk-4.0/settings.ini", "w") as file:
-            file.write("[Settings]\ngtk-decoration-layout=:close\n")  # as GNOME has it
+        self.write_desktop_settings("gtk-decoration-layout=:close")  # as GNOME has it
         self.open_running()
-        self.find(BUTTON, "Software CPU")
+        cpu = wait_for("the badge", self.badge)
         window = self.desktop.app_window(self.root + "/Box.vitrine")
         self.desktop.xdo("windowsize", window[0], 500, 640)
-        wait_for("the buttons to go", lambda: not self.find_now(BUTTON, "Software CPU"))
+        wait_for("the buttons to go", lambda: not self.badge())
         self.desktop.xdo("windowsize", window[0], 360, 640)
         wait_for("the size, and a frame's", lambda: self.desktop.app_window()[3] <= 370)
         self.click(BUTTON, "Machine menu")
         for name in ("Pause", "Power Button", "Force Off…", "Settings", "Log"):
             self.find(MENU_ITEM, name)
         self.choose("Processor", "o")
-        self.find(LABEL, "Software CPU")
+        self.find(LABEL, cpu)
+
+    def write_desktop_settings(self, *lines):
+        os.makedirs(self.desktop.env["XDG_CONFIG_HOME"] + "/gtk-4.0", exist_ok=True)
+        with open(self.desktop.env["XDG_CONFIG_HOME"] + "/gtk-4.0/settings.ini", "w") as file:
+            file.write("\n".join(["[Settings]", *lines, ""]))
+
+    def still_moves_after_a_second(self):
+        """Whether what a pause brings is on its way for long, with all motion made 20 times as slow."""
+        self.ctl("pause", "Box")
+        self.find(LABEL, "Resume")
+        time.sleep(1)
+        first = self.desktop.picture().rows
+        time.sleep(1)
+        return self.desktop.picture().rows != first
+
+    def test_nothing_moves_where_motion_is_not_wanted(self):
+        self.desktop.env["GTK_SLOWDOWN"] = "20"
+        self.addCleanup(self.desktop.env.pop, "GTK_SLOWDOWN")
+        self.write_desktop_settings("gtk-enable-animations=false")
+        self.open_running()
+        self.assertFalse(self.still_moves_after_a_second())
+        self.desktop.end(self.app)
+        self.ctl("resume", "Box")
+        self.write_desktop_settings("gtk-enable-animations=true")
+        self.start_app(self.root + "/Box.vitrine")
+        self.find(BUTTON, "Pause")
+        time.sleep(0.5)
+        self.assertTrue(self.still_moves_after_a_second(), "or else this test shows nothing")
+
+    def dark_pixels(self):
+        """In the header, where the badge is."""
+        picture = self.desktop.picture(self.desktop.app_window()[0])
+        return sum(max(row[i:i + 3]) < 90 for row in picture.rows[8:46] for i in range(3 * 45, 3 * 170, 3))
+
+    def test_high_contrast_outlines_what_a_tint_tells(self):
+        self.open_running()
+        usual = self.dark_pixels()
+        self.desktop.end(self.app)
+        self.desktop.env["ADW_DEBUG_HIGH_CONTRAST"] = "1"
+        self.addCleanup(self.desktop.env.pop, "ADW_DEBUG_HIGH_CONTRAST")
+        self.start_app(self.root + "/Box.vitrine")
+        wait_for("the badge", self.badge)
+        time.sleep(0.5)
+        self.assertGreater(self.dark_pixels(), usual + 200)
 
     def test_the_log_tells_what_was_done(self):
         disc = self.desktop.folder + "/disc.iso"
