@@ -153,6 +153,15 @@ static void kvm_runs_the_guest(void **state)
     assert_true(probe.mips > 0);
 }
 
+static unsigned count_threads(void)
+{
+    unsigned n = 0;
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    while (tasks && g_dir_read_name(tasks))
+        n++;
+    return n;
+}
+
 static void a_measurement_that_takes_too_long_is_cut_off(void **state)
 {
     KvmProbe probe;
@@ -167,6 +176,10 @@ static void a_measurement_that_takes_too_long_is_cut_off(void **state)
     }
     print_message("cut off after %.1f ms\n", best / 1e6);
     assert_true(best < 90 * MS);
+    /* And its thread does not go on. */
+    for (int i = 0; i < 200 && count_threads() > 1; i++)
+        g_usleep(10000);
+    assert_int_equal(count_threads(), 1);
 }
 
 /* --- The figures in a file --- */
