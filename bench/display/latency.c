@@ -2,7 +2,8 @@
  * Copyright the Vitrine developers */
 /* How long a change of 16 × 16 pixels takes to a presenter's surface: the engine's display and the
  * front end's frame, with a screen between them that this program draws on. Prints percentiles in
- * microseconds, from the moment the engine saw the change and from when it was made. */
+ * microseconds, from the moment the engine saw the change and from when it was made; and how long a
+ * change's threads worked, and waited for a core that others had. */
 
 #include "client/client.h"
 #include "display/headless-presenter.h"
@@ -126,6 +127,24 @@ static void print_percentiles(const char *name, int64_t *samples)
             samples[SAMPLES / 2], samples[SAMPLES * 99 / 100], samples[SAMPLES - 1]);
 }
 
+/* What all threads spent since they began, working and ready to work without a core, a change. */
+static void print_cores(void)
+{
+    uint64_t worked = 0, waited = 0;
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    for (const char *name; tasks && (name = g_dir_read_name(tasks));) {
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%s/schedstat", name);
+        g_autofree char *text = NULL;
+        char *end = NULL;
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+            continue;
+        worked += g_ascii_strtoull(text, &end, 10);
+        waited += g_ascii_strtoull(end, NULL, 10);
+    }
+    g_print("cores worked=%" G_GUINT64_FORMAT " waited=%" G_GUINT64_FORMAT "\n",
+            worked / 1000 / SAMPLES, waited / 1000 / SAMPLES);
+}
+
 int main(void)
 {
     GDBusConnection *ends[2] = { NULL, NULL };
@@ -149,6 +168,7 @@ int main(void)
     g_main_loop_run(loop);
     print_percentiles("seen", from_seen);
     print_percentiles("made", from_made);
+    print_cores();
     headless_presenter_free(presenter);
     g_object_unref(frame);
     display_free(display);
