@@ -14,20 +14,19 @@ typedef struct {
     double seconds; /* of the guest's time */
     double cpu_seconds;
     uint64_t read_bytes, written_bytes; /* of all drives */
-    uint64_t frames;
 } InstallSample;
 
 typedef struct {
     InstallSample last;
-    bool begun;                 /* there is a last one */
-    double worked, idle, still; /* seconds */
+    bool begun;          /* there is a last one */
+    double worked, idle; /* seconds */
     bool rests;
 } InstallRest;
 
 typedef enum { INSTALL_UNCHANGED, INSTALL_RESTS, INSTALL_GOES_ON } InstallChange;
 
 /* Takes the next sample; zeroed, @self is a machine that just started. Rests once each time that at
- * least a minute's work (disk writes and processor) was followed by 20 seconds without disk or
- * processor; where the processor is busy, as it is in a DOS that waits for a key, by two minutes
- * without disk or anything new on the screen. */
+ * least a minute's work (disk writes and processor) was followed by 20 seconds with neither disk
+ * nor processor. A guest that waits for a key with a busy processor, as a DOS does, does not rest:
+ * what packs an initramfs looks the same, and frames are counted only while somebody looks. */
 InstallChange install_rest_feed(InstallRest *self, const InstallSample *now);
