@@ -33,7 +33,7 @@ struct _VitrineWindow {
     char *last_bundle;       /* owned, or NULL: of the machine that was left, for going forward */
     char *pending_bundle;    /* owned: to be shown when the library has it */
     bool pending_start;
-    char *returning_bundle; /* owned: to have the keyboard when the library has it again */
+    char *returning_bundle;     /* owned: to have the keyboard when the library has it again */
     AdwToast *fullscreen_toast; /* borrowed, or NULL: not shown */
     GPtrArray *undo_toasts;     /* owned, of AdwToast: those that offer to undo, the newest last */
     GPtrArray *machine_signals; /* machines whose "failed" is connected */
