@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-#include "client/stop-words.h"
 #include "ui/machine-private.h"
 #include "ui/thumbnail.h"
 #include <glib/gi18n.h>
-
-struct _VitrineMachine {
-    GObject parent;
-    char *bundle, *name, *uuid, *problem; /* owned */
-    ClientState state;
-    VitrineDBusMachine1 *proxy; /* owned, or NULL */
-    bool connecting, starting;
-    bool damaged, missing;
-    bool shows_thumbnail;
-    int thumbnail_scale;   /* device pixels a pixel of the tile that asked for it; 0: nobody has */
-    int64_t last_used;     /* Unix time; 0: never */
-    GdkTexture *thumbnail; /* owned, or NULL */
-    GCancellable *cancellable;
-};
 
 enum {
     PROP_0,
@@ -71,7 +56,7 @@ void machine_fail(VitrineMachine *self, const char *what, GError *error)
     g_error_free(error);
 }
 
-static void machine_set_state(VitrineMachine *self, ClientState state, const char *problem)
+void machine_set_state(VitrineMachine *self, ClientState state, const char *problem)
 {
     bool was_live = client_state_is_live(self->state);
     if (g_strcmp0(self->problem, problem) != 0) {
@@ -86,103 +71,6 @@ static void machine_set_state(VitrineMachine *self, ClientState state, const cha
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE_TEXT]);
     if (was_live != client_state_is_live(state))
         g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
-}
-
-static void machine_cpu_changed(VitrineMachine *self)
-{
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_CPU_TEXT]);
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_CPU_REASON]);
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_POINTER_ABSOLUTE]);
-}
-
-static void machine_drop_proxy(VitrineMachine *self)
-{
-    if (!self->proxy)
-        return;
-    g_signal_handlers_disconnect_by_data(self->proxy, self);
-    g_signal_handlers_disconnect_by_data(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)),
-                                         self);
-    g_clear_object(&self->proxy);
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
-    machine_cpu_changed(self);
-}
-
-static void on_state(VitrineDBusMachine1 *proxy, const char *state, const char *problem,
-                     VitrineMachine *self)
-{
-    int parsed = client_state_parse(state);
-    StopRecord stop = { .reason = stop_reason_parse(vitrine_dbus_machine1_get_stop_reason(proxy)),
-                        .subject = (char *)vitrine_dbus_machine1_get_stop_subject(proxy) };
-    /* The engine's words, unless there are some in the user's language. */
-    g_autofree char *words =
-        stop_is_trouble(stop.reason) ? stop_dup_explanation(&stop, self->bundle) : NULL;
-    if (parsed >= 0)
-        machine_set_state(self, (ClientState)parsed, words ? words : problem);
-}
-
-static void open_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    g_task_return_pointer(task, client_open_machine(data), (GDestroyNotify)client_machine_free);
-}
-
-static void on_reopened(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineMachine *self = VITRINE_MACHINE(source);
-    g_autoptr(ClientMachine) client = g_task_propagate_pointer(G_TASK(result), NULL);
-    if (client)
-        vitrine_machine_update(self, client);
-}
-
-/* The engine has gone: its bundle says whether that was a clean end. */
-static void on_closed(GDBusConnection *connection, gboolean remote, GError *error,
-                      VitrineMachine *self)
-{
-    machine_drop_proxy(self);
-    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_reopened, NULL);
-    g_task_set_task_data(task, g_strdup(self->bundle), g_free);
-    g_task_run_in_thread(task, open_thread);
-}
-
-static void connect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    GError *error = NULL;
-    VitrineDBusMachine1 *proxy = client_connect_machine(data, &error);
-    if (proxy)
-        g_task_return_pointer(task, proxy, g_object_unref);
-    else
-        g_task_return_error(task, error);
-}
-
-static void on_proxy(GObject *source, GAsyncResult *result, gpointer opaque)
-{
-    VitrineMachine *self = VITRINE_MACHINE(source);
-    self->connecting = false;
-    g_autoptr(VitrineDBusMachine1) proxy = g_task_propagate_pointer(G_TASK(result), NULL);
-    if (!proxy || self->proxy ||
-        g_dbus_connection_is_closed(g_dbus_proxy_get_connection(G_DBUS_PROXY(proxy))))
-        return; /* it went away meanwhile: the next look at the library tells */
-    self->proxy = g_steal_pointer(&proxy);
-    g_signal_connect(self->proxy, "state-changed", G_CALLBACK(on_state), self);
-    g_signal_connect_swapped(self->proxy, "notify::cpu-backend", G_CALLBACK(machine_cpu_changed),
-                             self);
-    g_signal_connect_swapped(self->proxy, "notify::cpu-reason", G_CALLBACK(machine_cpu_changed),
-                             self);
-    g_signal_connect(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)), "closed",
-                     G_CALLBACK(on_closed), self);
-    on_state(self->proxy, vitrine_dbus_machine1_get_state(self->proxy),
-             vitrine_dbus_machine1_get_problem(self->proxy), self);
-    machine_cpu_changed(self);
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_LIVE]);
-}
-
-static void machine_connect(VitrineMachine *self)
-{
-    if (self->proxy || self->connecting || !self->uuid)
-        return;
-    self->connecting = true;
-    g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_proxy, NULL);
-    g_task_set_task_data(task, g_strdup(self->uuid), g_free);
-    g_task_run_in_thread(task, connect_thread);
 }
 
 static void machine_set_string(VitrineMachine *self, char **field, const char *value, int prop)
@@ -410,12 +298,7 @@ static void vitrine_machine_dispose(GObject *object)
 {
     VitrineMachine *self = VITRINE_MACHINE(object);
     g_cancellable_cancel(self->cancellable);
-    if (self->proxy) {
-        g_signal_handlers_disconnect_by_data(self->proxy, self);
-        g_signal_handlers_disconnect_by_data(g_dbus_proxy_get_connection(G_DBUS_PROXY(self->proxy)),
-                                             self);
-    }
-    g_clear_object(&self->proxy);
+    machine_drop_proxy(self);
     g_clear_object(&self->thumbnail);
     G_OBJECT_CLASS(vitrine_machine_parent_class)->dispose(object);
 }
