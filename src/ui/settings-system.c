@@ -10,6 +10,7 @@
 struct _VitrineSettingsSystem {
     AdwPreferencesPage parent;
     AdwEntryRow *name_row;
+    AdwComboRow *cpu_row;
     AdwActionRow *os_row, *memory_row, *cpus_row, *runs_on_row;
     GtkSpinButton *memory, *cpus;
 };
@@ -62,6 +63,7 @@ static void vitrine_settings_system_class_init(VitrineSettingsSystemClass *klass
     CHILD(os_row);
     CHILD(memory_row);
     CHILD(cpus_row);
+    CHILD(cpu_row);
     CHILD(runs_on_row);
     CHILD(memory);
     CHILD(cpus);
@@ -76,12 +78,15 @@ static void vitrine_settings_system_init(VitrineSettingsSystem *self)
 
 AdwPreferencesPage *vitrine_settings_system_new(VitrineMachine *machine, SettingsStore *store)
 {
+    static const char *const cpu_words[] = { "auto", "kvm", "software", NULL };
     VitrineSettingsSystem *self = g_object_new(VITRINE_TYPE_SETTINGS_SYSTEM, NULL);
     settings_bind_entry(store, "name", self->name_row);
     settings_bind_spin(store, "memory", self->memory, MIB);
     settings_bind_spin(store, "cpus", self->cpus, 0);
+    settings_bind_choice(store, "cpu", self->cpu_row, cpu_words);
     settings_note_next_start(machine, GTK_WIDGET(self->memory_row));
     settings_note_next_start(machine, GTK_WIDGET(self->cpus_row));
+    settings_note_next_start(machine, GTK_WIDGET(self->cpu_row));
     g_signal_connect_object(machine, "notify::cpu-text", G_CALLBACK(page_update_running), self, 0);
     page_update_running(machine, NULL, self);
     g_signal_connect_object(store, "changed", G_CALLBACK(page_update_os), self, 0);

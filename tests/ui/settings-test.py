@@ -45,6 +45,15 @@ class Settings(TreeTest):
         self.find(LABEL, path)
         self.find(LABEL, "qcow2, which grows as it fills")
 
+    def test_what_it_runs_on_follows_the_file(self):
+        self.ctl("create", "--name", "Box", "--disk", "none")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.open_settings()
+        self.find(LABEL, "The faster that works")
+        self.ctl("set", "Box", "cpu=software")
+        self.find(LABEL, "Software CPU")
+
     def test_a_name_that_is_typed_is_the_folders_too(self):
         self.create("Box")
         self.start_app()
