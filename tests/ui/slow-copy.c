@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PIECE_US 500000
+#define PIECE_US 2500000
 
 int ioctl(int fd, unsigned long request, ...)
 {
