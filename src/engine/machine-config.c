@@ -55,7 +55,6 @@ bool engine_config_try_another_cpu(EngineConfig *config, const char *bundle,
     /* A wish for KVM keeps an error that says more than that KVM is well. */
     if (!decision.ops && decision.probe.trouble.message[0])
         return false;
-    g_warning("KVM did not start the machine: %s", (*failure)->message);
     g_clear_error(failure);
     return take_cpu(config, bundle, &decision, failure);
 }

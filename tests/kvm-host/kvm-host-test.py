@@ -325,6 +325,18 @@ class KvmHosts(unittest.TestCase):
                 self.assertRegex(reason, r"^(KVM did not start the machine|KVM does not work here|Another program holds)")
                 self.check("stop", "--force", "Box")
 
+    def test_a_wish_for_kvm_that_fails_when_the_machine_is_made_is_told_once(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M", "--cpu", "kvm")
+        self.pretend_fast()
+        for name in BACKEND_IOCTLS:
+            self.on_host("fail=KVM_%s:EINVAL" % name)
+            result = self.vitrinectl("start", "Box", "--headless")
+            self.assertEqual(result.returncode, 1, self.pretence)
+            self.assertRegex(result.stderr, r"^vitrinectl: [^\n]*KVM[^\n]*\n$")
+            self.assertEqual(self.state("Box")[0], "off")
+
 
 if __name__ == "__main__":
     if not HAS_KVM:
