@@ -169,6 +169,7 @@ static void fpu_out(const SoftCpu *cpu, uint8_t *area)
 static void fpu_in(SoftCpu *cpu, const uint8_t *area)
 {
     uint16_t status;
+    cpu->fpu.code_selector = cpu->fpu.data_selector = 0; /* the 64-bit form has none */
     memcpy(&cpu->fpu.control, area + 0, 2);
     memcpy(&status, area + 2, 2);
     cpu->fpu.status = status & ~0x3800;

@@ -486,7 +486,10 @@ static void iret_to_v86(SoftCpu *cpu, const SoftOp *op, uint64_t sp, uint64_t ri
 static G_GNUC_NO_INLINE void iret(SoftCpu *cpu, const SoftOp *op)
 {
     unsigned size = op->dst;
-    cpu->nmi_blocked = false;
+    if (cpu->nmi_blocked) {
+        cpu->nmi_blocked = false;
+        soft_request_attention(cpu); /* another may have come meanwhile */
+    }
     if (soft_in_real_or_v86(cpu)) {
         iret_real(cpu, op, size);
         return;
