@@ -95,7 +95,15 @@ static uint8_t get_cr8(void *opaque, unsigned id)
 
 static void set_cr8(void *opaque, unsigned id, uint8_t value)
 {
-    write_apic(opaque, id, TPR_REGISTER, 4, (uint64_t)value << 4);
+    const KvmAssist *assist = opaque;
+    int fd = assist->machine->vcpu[id]->fd;
+    struct kvm_sregs sregs = { 0 };
+
+    if (ioctl(fd, KVM_GET_SREGS, &sregs) < 0)
+        return;
+    sregs.cr8 = value;
+    memset(sregs.interrupt_bitmap, 0, sizeof sregs.interrupt_bitmap);
+    ioctl(fd, KVM_SET_SREGS, &sregs);
 }
 
 static bool a20(void *opaque)

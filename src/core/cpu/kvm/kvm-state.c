@@ -374,7 +374,7 @@ static void get_events(KvmCpu *cpu, CpuState *state)
     if (events.exception.injected || events.exception.pending)
         state->event = (CpuEvent){ CPU_EVENT_EXCEPTION, events.exception.nr,
                                    events.exception.has_error_code, events.exception.error_code };
-    else if (events.nmi.injected || events.nmi.pending)
+    else if (events.nmi.injected)
         state->event = (CpuEvent){ .kind = CPU_EVENT_NMI };
     else if (events.interrupt.injected && !events.interrupt.soft)
         state->event = (CpuEvent){ .kind = CPU_EVENT_INTERRUPT, .vector = events.interrupt.nr };
@@ -392,9 +392,23 @@ static void set_events(KvmCpu *cpu, const CpuState *state)
         .interrupt = { .injected = event->kind == CPU_EVENT_INTERRUPT,
                        .nr = event->kind == CPU_EVENT_INTERRUPT ? event->vector : 0,
                        .shadow = state->interrupt_shadow },
-        .nmi = { .pending = event->kind == CPU_EVENT_NMI, .masked = state->nmi_blocked },
-        .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
+        .nmi = { .injected = event->kind == CPU_EVENT_NMI, .masked = state->nmi_blocked },
+        .flags = KVM_VCPUEVENT_VALID_SHADOW, /* a NMI that waits in the kernel goes on waiting */
     };
+    must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
+}
+
+/* A NMI that has come and that nobody has accepted is a signal of the vCPU's. */
+static void move_pending_nmi(KvmCpu *cpu)
+{
+    struct kvm_vcpu_events events = { 0 };
+
+    must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
+    if (!events.nmi.pending)
+        return;
+    __atomic_fetch_or(&cpu->vcpu.signals, VCPU_SIGNAL_NMI, __ATOMIC_SEQ_CST);
+    events.nmi.pending = 0;
+    events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
     must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
 }
 
@@ -476,6 +490,7 @@ void kvm_get_state(Vcpu *vcpu, CpuState *state)
     KvmCpu *cpu = kvm_cpu(vcpu);
 
     kvm_get_registers(cpu, state);
+    move_pending_nmi(cpu);
     get_apic(cpu);
 }
 

@@ -103,7 +103,8 @@ static bool needs_software(KvmCpu *cpu, const CpuState *state)
     if (state->event.kind != CPU_EVENT_NONE || state->rflags & RFLAGS_TF ||
         state->dr[7] & DR7_ENABLES)
         return true;
-    return is_ours(find_opcode(cpu, state, &modrm), modrm);
+    int opcode = find_opcode(cpu, state, &modrm);
+    return is_ours(opcode, modrm);
 }
 
 static void set_stepping(KvmCpu *cpu, bool on)
