@@ -31,6 +31,7 @@ struct CpuHarness {
     EndPort *end_port; /* owned */
     int interrupt;     /* what the board has for the CPU, or -1 */
     bool ended;        /* the guest said so */
+    uint8_t cr8;
 };
 
 /* The program's one run that is going on: for the alarm. */
@@ -69,10 +70,11 @@ static bool harness_write_msr(void *opaque, unsigned id, uint32_t msr, uint64_t 
 }
 static uint8_t harness_get_cr8(void *opaque, unsigned id)
 {
-    return 0;
+    return ((CpuHarness *)opaque)->cr8;
 }
 static void harness_set_cr8(void *opaque, unsigned id, uint8_t value)
 {
+    ((CpuHarness *)opaque)->cr8 = value;
 }
 static uint64_t harness_apic_page(void *opaque, unsigned id)
 {
@@ -306,6 +308,32 @@ void cpu_harness_put(CpuHarness *h, uint64_t gpa, const void *bytes, size_t leng
     ram_wrote(h->ram, gpa, length);
 }
 
+#define SNIPPET_RECORD 32
+#define SNIPPET_NAME 24
+
+void cpu_harness_load(CpuHarness *h, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *image = NULL;
+    gsize length;
+    g_file_get_contents(path, &image, &length, &error);
+    g_assert_no_error(error);
+    cpu_harness_put(h, CPU_HARNESS_FREE, image, length);
+}
+
+uint64_t cpu_harness_snippet(CpuHarness *h, const char *name)
+{
+    const uint8_t *record = h->ram->host + CPU_HARNESS_FREE;
+    for (; record[0]; record += SNIPPET_RECORD) {
+        if (strcmp((const char *)record, name) == 0) {
+            uint64_t address;
+            memcpy(&address, record + SNIPPET_NAME, 8);
+            return address;
+        }
+    }
+    g_error("no snippet %s", name);
+}
+
 static void harness_set_segments(CpuState *state, unsigned code, unsigned code_attributes,
                                  unsigned data, unsigned data_attributes, uint32_t limit)
 {
@@ -391,6 +419,19 @@ CpuExit cpu_harness_step(CpuHarness *h, CpuState *state)
     if (exit == CPU_EXIT_FAILED)
         printf("%s gave up: %s\n", h->ops->name, h->vcpu->failure);
     return exit == CPU_EXIT_STOPPED && h->ended ? CPU_EXIT_HALTED : exit;
+}
+
+CpuExit cpu_harness_assist(CpuHarness *h, CpuState *state)
+{
+    bool is_shutdown = false;
+    bool good = kvm_assist((KvmCpu *)h->vcpu, &is_shutdown);
+    h->ops->get_state(h->vcpu, state);
+    if (!good)
+        printf("no assistance: %s\n", h->vcpu->failure);
+    return !good         ? CPU_EXIT_FAILED
+           : is_shutdown ? CPU_EXIT_SHUTDOWN
+           : h->ended    ? CPU_EXIT_HALTED
+                         : CPU_EXIT_STOPPED;
 }
 
 CpuExit cpu_harness_go_on(CpuHarness *h, CpuState *state)

@@ -72,6 +72,9 @@ uint8_t *cpu_harness_ram(CpuHarness *harness);
 /* Copies @bytes to guest address @gpa and drops what was decoded from there. */
 void cpu_harness_put(CpuHarness *harness, uint64_t gpa, const void *bytes, size_t length);
 Vcpu *cpu_harness_vcpu(CpuHarness *harness);
+/* Puts an image made with snippets.inc at its address; where in it the piece @name is. */
+void cpu_harness_load(CpuHarness *harness, const char *path);
+uint64_t cpu_harness_snippet(CpuHarness *harness, const char *name);
 /* The tables again as cpu_harness_new() leaves them. */
 void cpu_harness_write_tables(CpuHarness *harness);
 
@@ -90,6 +93,8 @@ void cpu_harness_begin(CpuHarness *harness, const CpuState *state);
 CpuExit cpu_harness_go_on(CpuHarness *harness, CpuState *out_state);
 /* One instruction of it. STOPPED: not the end. */
 CpuExit cpu_harness_step(CpuHarness *harness, CpuState *out_state);
+/* The same on KVM, forced: the software CPU executes it, as where KVM cannot. */
+CpuExit cpu_harness_assist(CpuHarness *harness, CpuState *out_state);
 /* cpu_harness_begin() and cpu_harness_go_on(). */
 CpuExit cpu_harness_run(CpuHarness *harness, CpuState *state);
 int cpu_harness_vector(const CpuState *state);

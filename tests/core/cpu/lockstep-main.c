@@ -5,14 +5,16 @@
  *
  *   lockstep [--cpus ONE,OTHER] [--guest GUEST] [--count N] [--seed S] [--plant]
  *
- * CPUs: interpreted, translated, kvm. Guests:
+ * CPUs: interpreted, translated, kvm, assisted (KVM that needs help with each
+ * instruction). Guests:
  *   boot    lockstep-guest.asm, compared after each instruction
+ *   classes lockstep-classes.asm: each class of instructions and of faults, in steps and at speed
  *   kernel  random integer code in ring 0, compared after each instruction
  *   user    random integer code in ring 3, in loops, compared where it ends (the default)
  * --count: instructions at least. --plant: the other CPU is made to err once, and it must be found:
  * that is then the success. Exit status: 0 they agree, 1 they differ, 77 a CPU cannot be had. */
 
-#include "lockstep.h"
+#include "lockstep-classes.h"
 #include "native-gen.h"
 #include "native-run.h"
 #include <stdio.h>
@@ -153,7 +155,8 @@ static bool parse(int argc, char **argv, LockstepCpu cpu[2])
 {
     const GOptionEntry entries[] = {
         { "cpus", 0, 0, G_OPTION_ARG_STRING, &options.cpus, "Two CPUs", "ONE,OTHER" },
-        { "guest", 0, 0, G_OPTION_ARG_STRING, &options.guest, "boot, kernel or user", "GUEST" },
+        { "guest", 0, 0, G_OPTION_ARG_STRING, &options.guest, "boot, classes, kernel or user",
+          "GUEST" },
         { "count", 0, 0, G_OPTION_ARG_INT64, &options.count, "Instructions", "N" },
         { "seed", 0, 0, G_OPTION_ARG_INT64, &options.seed, "Of random code", "S" },
         { "plant", 0, 0, G_OPTION_ARG_NONE, &options.plant, "A difference that must be found",
@@ -172,7 +175,7 @@ static bool parse(int argc, char **argv, LockstepCpu cpu[2])
     if (g_strv_length(names) == 2 && lockstep_parse_cpu(names[0], &cpu[0]) &&
         lockstep_parse_cpu(names[1], &cpu[1]))
         return true;
-    fprintf(stderr, "lockstep: --cpus wants two of interpreted, translated, kvm\n");
+    fprintf(stderr, "lockstep: --cpus wants two of interpreted, translated, kvm, assisted\n");
     return false;
 }
 
@@ -181,14 +184,19 @@ int main(int argc, char **argv)
     LockstepCpu cpu[2];
     if (!parse(argc, argv, cpu))
         return 2;
-    if (cpu[0] == LOCKSTEP_KVM || cpu[1] == LOCKSTEP_KVM) {
+    if (cpu[0] >= LOCKSTEP_KVM || cpu[1] >= LOCKSTEP_KVM) {
         g_setenv("VITRINE_TEST_CPU", "kvm", TRUE);
         cpu_harness_choose();
     }
     Run r = { .lockstep = lockstep_new(cpu[0], cpu[1]), .random = { (uint64_t)options.seed | 1 } };
     const char *guest = options.guest ? options.guest : "user";
-    int status =
-        strcmp(guest, "boot") == 0 ? run_boot(&r) : run_random(&r, strcmp(guest, "kernel") != 0);
+    int status;
+    if (strcmp(guest, "boot") == 0)
+        status = run_boot(&r);
+    else if (strcmp(guest, "classes") == 0)
+        status = conclude(lockstep_classes(r.lockstep, LOCKSTEP_CLASSES, &r.n));
+    else
+        status = run_random(&r, strcmp(guest, "kernel") != 0);
     printf("%s guest: %" G_GUINT64_FORMAT " instructions in %" G_GUINT64_FORMAT
            " runs compared; KVM had %" G_GUINT64_FORMAT " executed for it\n",
            guest, r.n, r.n_sequences,

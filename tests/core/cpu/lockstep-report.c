@@ -126,15 +126,21 @@ static uint64_t value_of(const Field *field, const CpuState *state)
     return value & field->mask;
 }
 
-/* A segment register that holds nothing usable has no base, limit or rights worth a word. */
+/* A segment register that holds nothing usable has no base, limit or rights worth a word (of FS and
+ * GS the base counts in 64-bit mode); real mode has no rights. */
 static bool counts(const Field *field, const CpuState *state)
 {
     for (unsigned i = 0; i < CPU_N_SEGMENTS + 1; i++) {
         const CpuSegment *segment = i < CPU_N_SEGMENTS ? &state->segment[i] : &state->ldt;
         size_t start = (size_t)((const char *)segment - (const char *)state);
         if (field->offset >= start && field->offset < start + sizeof *segment &&
-            field->offset != start + offsetof(CpuSegment, selector))
-            return segment->attributes & 0x80;
+            field->offset != start + offsetof(CpuSegment, selector)) {
+            if (!(state->cr0 & 1) && field->offset == start + offsetof(CpuSegment, attributes))
+                return false;
+            bool null = state->efer & 1 << 10 && (segment->selector & ~3) == 0 && i != CPU_FS &&
+                        i != CPU_GS;
+            return segment->attributes & 0x80 && !null;
+        }
     }
     return true;
 }

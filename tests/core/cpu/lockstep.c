@@ -11,13 +11,14 @@
 struct Lockstep {
     CpuHarness *harness[2];
     const char *name[2];
+    bool is_assisted[2];
     uint64_t watch_gpa;
     size_t watch_length;
     uint8_t *before; /* owned: the watched memory at the start */
     uint64_t planted_rip;
 };
 
-static const char *const cpu_names[] = { "interpreted", "translated", "kvm" };
+static const char *const cpu_names[] = { "interpreted", "translated", "kvm", "assisted" };
 
 bool lockstep_parse_cpu(const char *name, LockstepCpu *out_cpu)
 {
@@ -34,7 +35,7 @@ static CpuHarness *harness_of(LockstepCpu cpu)
 {
     /* Read when a CPU is made. */
     g_setenv("VITRINE_TRANSLATOR", cpu == LOCKSTEP_TRANSLATED ? "always" : "never", TRUE);
-    return cpu_harness_new(cpu == LOCKSTEP_KVM ? &cpu_kvm_ops : &cpu_soft_ops);
+    return cpu_harness_new(cpu >= LOCKSTEP_KVM ? &cpu_kvm_ops : &cpu_soft_ops);
 }
 
 Lockstep *lockstep_new(LockstepCpu one, LockstepCpu other)
@@ -44,6 +45,8 @@ Lockstep *lockstep_new(LockstepCpu one, LockstepCpu other)
     l->harness[1] = harness_of(other);
     l->name[0] = cpu_names[one];
     l->name[1] = cpu_names[other];
+    l->is_assisted[0] = one == LOCKSTEP_ASSISTED;
+    l->is_assisted[1] = other == LOCKSTEP_ASSISTED;
     l->planted_rip = UINT64_MAX;
     lockstep_watch(l, CPU_HARNESS_GDT, 0x40000 - CPU_HARNESS_GDT);
     return l;
@@ -121,7 +124,8 @@ static CpuExit step_whole(Lockstep *l, unsigned i, CpuState *state)
         l->planted_rip = UINT64_MAX;
     }
     for (unsigned n = 0; n < REPEATS_MAX; n++) {
-        exit = cpu_harness_step(l->harness[i], state);
+        exit = l->is_assisted[i] ? cpu_harness_assist(l->harness[i], state)
+                                 : cpu_harness_step(l->harness[i], state);
         if (!repeats || state->rip != rip || exit != CPU_EXIT_STOPPED)
             break;
     }
@@ -161,7 +165,8 @@ static bool goes_on(Lockstep *l, const CpuState *state)
     if (!(state->cr0 & 1) || (state->segment[CPU_CS].selector & 3) != 3)
         return false;
     for (unsigned i = 0; i < 2; i++)
-        if (cpu_harness_known_difference(l->harness[i], "single-stepping ring 3",
+        if (!l->is_assisted[i] &&
+            cpu_harness_known_difference(l->harness[i], "single-stepping ring 3",
                                          "the guest gets the #DB; it runs to its end instead"))
             return true;
     return false;

@@ -14,9 +14,10 @@ typedef enum {
     LOCKSTEP_INTERPRETED, /* the software CPU, each instruction by its handler */
     LOCKSTEP_TRANSLATED,  /* the software CPU, each block translated at its first run */
     LOCKSTEP_KVM,
+    LOCKSTEP_ASSISTED, /* KVM, and the software CPU executes each instruction for it when stepped */
 } LockstepCpu;
 
-/* "interpreted", "translated", "kvm". */
+/* "interpreted", "translated", "kvm", "assisted". */
 bool lockstep_parse_cpu(const char *name, LockstepCpu *out_cpu);
 
 /* KVM has been found good with cpu_harness_choose(). */

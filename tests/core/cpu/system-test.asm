@@ -1,32 +1,10 @@
 ; SPDX-License-Identifier: GPL-3.0-or-later
 ; Copyright the Vitrine developers
 ;
-; Guest code of system-test.c: a flat image for address 10000h. It begins with a table of names and
-; addresses; each piece ends by END or in a fault that the test expects.
+; Guest code of system-test.c. Each piece ends by END or in a fault that the test expects.
 
-org 0x10000
 %define SNIPPETS 72
-
-section .table start=0x10000 vstart=0x10000
-section .text start=0x10900 vstart=0x10900
-
-; snippet NAME, BITS
-%macro snippet 2
-section .table
-    %%name: db %str(%1)
-    times 24 - ($ - %%name) db 0
-    dq %1
-section .text
-    align 16
-    bits %2
-%1:
-%endmacro
-
-; CPU_HARNESS_END
-%macro end 0
-    out 0xF4, al
-    jmp short $
-%endmacro
+%include "snippets.inc"
 
 %define USER_DATA 0x3B
 %define TEST_PAGE 0x40000000    ; linear, mapped by the test
@@ -512,5 +490,4 @@ snippet unreal, 16                  ; limits outlive protected mode
     mov dword [fs:ebx], 0xCAFE
     end
 
-section .table
-    times SNIPPETS * 32 - ($ - $$) db 0
+snippets_end

@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum { /* guest memory of the tests */
-       IMAGE = 0x10000,
        TEST_DIRECTORY = 0x21000,
        TEST_TABLE = 0x22000, /* of the linear addresses from TEST_PAGE on */
        TASK_1 = 0x24000,
@@ -46,20 +45,15 @@ enum { /* selectors of the tests */
 typedef struct {
     CpuHarness *harness;
     uint8_t *ram;
-    GBytes *image;
     CpuState state;
 } Fixture;
 
 static int setup(void **test)
 {
     Fixture *f = g_new0(Fixture, 1);
-    gchar *image;
-    gsize length;
     f->harness = cpu_harness_new(cpu_harness_choose());
     f->ram = cpu_harness_ram(f->harness);
-    g_assert_true(g_file_get_contents(SYSTEM_TEST_IMAGE, &image, &length, NULL));
-    f->image = g_bytes_new_take(image, length);
-    cpu_harness_put(f->harness, IMAGE, image, length);
+    cpu_harness_load(f->harness, SYSTEM_TEST_IMAGE);
     *test = f;
     return 0;
 }
@@ -68,7 +62,6 @@ static int teardown(void **test)
 {
     Fixture *f = *test;
     cpu_harness_free(f->harness);
-    g_bytes_unref(f->image);
     g_free(f);
     return 0;
 }
@@ -82,15 +75,7 @@ static int teardown(void **test)
 
 static uint64_t address_of(Fixture *f, const char *snippet)
 {
-    const uint8_t *record = g_bytes_get_data(f->image, NULL);
-    for (; record[0]; record += 32) {
-        if (strcmp((const char *)record, snippet) == 0) {
-            uint64_t address;
-            memcpy(&address, record + 24, 8);
-            return address;
-        }
-    }
-    g_error("no snippet %s", snippet);
+    return cpu_harness_snippet(f->harness, snippet);
 }
 
 static void poke(Fixture *f, uint64_t gpa, uint64_t value, unsigned size)
