@@ -72,7 +72,7 @@ class TreeTest(unittest.TestCase):
 
     def end_app(self):
         for machine in self.machines():
-            if machine["state"] == "running":
+            if machine["state"] in ("running", "paused"):
                 self.ctl("stop", "--force", machine["bundle"])
         if self.app:
             self.desktop.end(self.app)
