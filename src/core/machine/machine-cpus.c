@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
+#include "core/machine/cpu-slice.h"
 #include "core/machine/machine-private.h"
 
 /* The board as the CPUs see it. */
@@ -238,6 +239,7 @@ static gpointer run_cpu(gpointer data)
     MachineCpu *cpu = data;
     Machine *machine = cpu->machine;
 
+    cpu_slice_shorten();
     while (wait_for_run(cpu)) {
         switch (vcpu_run(cpu->vcpu)) {
         case CPU_EXIT_STOPPED:
