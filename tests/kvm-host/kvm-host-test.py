@@ -218,6 +218,15 @@ class KvmHosts(unittest.TestCase):
             self.assertEqual(report["reason"], "missing", name)
             self.assertIn("KVM_CAP_%s." % name, report["words"])
 
+    def test_each_error_of_opening_has_its_reason(self):
+        expected = dict.fromkeys(ERRNOS, "failed")
+        expected.update(EPERM="forbidden", EACCES="no-permission", EBUSY="held", ENOENT="no-node", ENXIO="no-node",
+                        ENODEV="no-node")
+        for errno, reason in expected.items():
+            self.on_host("open=%s root={}/with-kvm" % errno)
+            report = self.probe()
+            self.assertEqual((report["backend"], report["reason"]), ("software", reason), errno)
+
     def test_each_ioctl_that_fails_is_named_with_its_error(self):
         if not HAS_KVM:
             self.skipTest(NEEDS_KVM)
