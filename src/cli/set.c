@@ -6,7 +6,9 @@
 
 typedef struct {
     char *name;      /* the new one, or NULL */
-    bool has_others; /* than a name, which counts at once */
+    char *cpu;       /* the new one, or NULL: a running machine is moved */
+    bool has_others; /* than these, which count at once */
+    bool any;        /* than a name: the definition is written */
 } Changes;
 
 static bool apply(Definition *definition, const char *setting, Changes *changes, GError **error)
@@ -22,7 +24,13 @@ static bool apply(Definition *definition, const char *setting, Changes *changes,
     if (!verb_usage(definition_set(definition, key, value, error), error))
         return false;
     if (!is_name) {
-        changes->has_others = true;
+        changes->any = true;
+        if (strcmp(key, "cpu") != 0) {
+            changes->has_others = true;
+        } else {
+            g_free(changes->cpu);
+            changes->cpu = g_steal_pointer(&value);
+        }
         return true;
     }
     g_free(changes->name);
@@ -35,7 +43,33 @@ static bool save(const ClientMachine *machine, const Changes *changes, GError **
 {
     g_autofree char *bundle = changes->name ? client_rename(machine->bundle, changes->name, error)
                                             : g_strdup(machine->bundle);
-    return bundle && (!changes->has_others || bundle_save(bundle, machine->definition, error));
+    return bundle && (!changes->any || bundle_save(bundle, machine->definition, error));
+}
+
+/* The running guest goes on with another CPU; which, and why, is said. */
+static bool move(const ClientMachine *machine, const char *cpu, GError **error)
+{
+    const char *uuid = machine->definition->uuid;
+    g_autoptr(VitrineDBusMachine1) proxy = client_connect_machine(uuid, error);
+    if (!proxy || !vitrine_dbus_machine1_call_set_cpu_sync(proxy, cpu, NULL, error))
+        return false;
+    g_autoptr(VitrineDBusMachine1) after = client_connect_machine(uuid, error);
+    if (after)
+        fprintf(stderr, "vitrinectl: %s\n", vitrine_dbus_machine1_get_cpu_reason(after));
+    return after;
+}
+
+/* What does not reach the running guest counts from its next start. */
+static void tell_running(const ClientMachine *machine, const Changes *changes)
+{
+    g_autoptr(GError) error = NULL;
+    if (changes->cpu && !move(machine, changes->cpu, &error)) {
+        g_dbus_error_strip_remote_error(error);
+        fprintf(stderr, "vitrinectl: %s\n", error->message);
+    }
+    if (changes->has_others || error)
+        fprintf(stderr, "vitrinectl: “%s” is %s; this counts from its next start\n",
+                client_machine_name(machine), client_state_name(machine->state));
 }
 
 bool verb_set(int argc, char **argv, GError **error)
@@ -54,9 +88,9 @@ bool verb_set(int argc, char **argv, GError **error)
         good = apply(machine->definition, argv[i], &changes, error);
     good = good && (!ran || client_check_definition(machine->definition, conf, error)) &&
            save(machine, &changes, error);
-    if (good && changes.has_others && client_state_is_live(machine->state))
-        fprintf(stderr, "vitrinectl: “%s” is %s; this counts from its next start\n",
-                client_machine_name(machine), client_state_name(machine->state));
+    if (good && changes.any && client_state_is_live(machine->state))
+        tell_running(machine, &changes);
     g_free(changes.name);
+    g_free(changes.cpu);
     return good;
 }

@@ -144,6 +144,7 @@ static void handle_event(Engine *engine, MachineEvent event)
     case MACHINE_EVENT_STATE: handle_state(engine); break;
     case MACHINE_EVENT_RESET: handle_reset(engine); break;
     case MACHINE_EVENT_MEDIA: machine_object_sync_media(engine->object); break;
+    case MACHINE_EVENT_CPU: machine_object_sync_cpu(engine->object); break;
     case MACHINE_EVENT_POWEROFF:
         g_message("The guest turned the machine off");
         engine_end(engine, engine->off_timer ? STOP_HOST : STOP_GUEST, NULL, NULL);

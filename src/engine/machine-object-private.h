@@ -3,7 +3,8 @@
 #pragma once
 
 /* What the files of org.vitrine.Machine1 share: machine-object.c (life, media, what clients are
- * told), -input.c (screen, keyboard, mouse), -console.c (serial port, waiting), -stats.c. */
+ * told), -cpu.c, -input.c (screen, keyboard, mouse), -console.c (serial port, waiting), -stats.c.
+ */
 
 #include "base/errors.h"
 #include "dbus-machine.h"
@@ -29,6 +30,8 @@ bool machine_object_check_runs(MachineObject *object, GDBusMethodInvocation *inv
                                const char *what);
 
 /* Handlers of methods. */
+gboolean machine_object_on_set_cpu(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
+                                   const char *choice, MachineObject *object);
 gboolean machine_object_on_screenshot(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                       GUnixFDList *fds, MachineObject *object);
 gboolean machine_object_on_update_thumbnail(VitrineDBusMachine1 *dbus,

@@ -274,6 +274,7 @@ MachineObject *machine_object_new(Engine *engine)
         { "handle-resume", G_CALLBACK(on_resume) },
         { "handle-stop", G_CALLBACK(on_stop) },
         { "handle-reset", G_CALLBACK(on_reset) },
+        { "handle-set-cpu", G_CALLBACK(machine_object_on_set_cpu) },
         { "handle-insert-media", G_CALLBACK(on_insert_media) },
         { "handle-eject-media", G_CALLBACK(on_eject_media) },
         { "handle-screenshot", G_CALLBACK(machine_object_on_screenshot) },

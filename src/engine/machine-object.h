@@ -14,6 +14,8 @@ GDBusInterfaceSkeleton *machine_object_skeleton(MachineObject *object);
 /* Tells clients what the machine says of itself now. */
 void machine_object_sync_state(MachineObject *object);
 void machine_object_sync_media(MachineObject *object);
+/* Another CPU runs the machine; it may have left the one before by itself. */
+void machine_object_sync_cpu(MachineObject *object);
 void machine_object_tell_reset(MachineObject *object);
 /* The machine is gone: state off. Open calls were answered before. */
 void machine_object_tell_off(MachineObject *object);

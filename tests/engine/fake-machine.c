@@ -389,3 +389,18 @@ unsigned machine_n_cpus(const Machine *machine)
 {
     return machine->priv->n_cpus;
 }
+
+bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
+{
+    return true;
+}
+
+const char *machine_cpu_name(Machine *machine)
+{
+    return "software";
+}
+
+char *machine_dup_cpu_left(Machine *machine)
+{
+    return NULL;
+}

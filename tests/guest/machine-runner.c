@@ -25,7 +25,9 @@ typedef struct {
     /* options */
     int memory_mib, n_cpus;
     char **cdroms, **disks;
-    char *cpu, *kernel, *initrd, *append, *firmware;
+    char *cpu, *software_until;
+    int moves_ms;
+    char *kernel, *initrd, *append, *firmware;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
     gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
@@ -36,6 +38,9 @@ typedef struct {
     GString *serial, *debug, *line;
     bool powered_off, was_reset, state_changed;
     Machine *machine;
+    unsigned n_moves;
+    GThread *mover;
+    bool mover_quits; /* atomic */
 } Runner;
 
 enum { EXIT_OFF = 0, EXIT_CANNOT_RUN = 1, EXIT_USAGE = 2, EXIT_TIME_UP = 3, EXIT_GUEST_FAILED = 4 };
@@ -124,6 +129,29 @@ static bool wanted_came(Runner *r)
            (r->until_text && text_matches(r));
 }
 
+/* The guest changes its CPU; the machine's failure ends the run. */
+static void move(Runner *r, const CpuOps *to)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (machine_set_cpu(r->machine, to, &error))
+        r->n_moves++;
+    else
+        fprintf(stderr, "machine-runner: move to %s: %s\n", to->name, error->message);
+}
+
+/* --moves-ms: there and back at random points. */
+static gpointer keep_moving(gpointer data)
+{
+    Runner *r = data;
+
+    while (!__atomic_load_n(&r->mover_quits, __ATOMIC_SEQ_CST)) {
+        g_usleep((gulong)g_random_int_range(0, r->moves_ms * 2000 + 1));
+        move(r, r->n_moves % 2 ? &cpu_kvm_ops : &cpu_soft_ops);
+    }
+    return NULL;
+}
+
 /* Waits for the end; what the process should exit with. */
 static int wait_for_end(Runner *r)
 {
@@ -142,6 +170,10 @@ static int wait_for_end(Runner *r)
         if (off)
             return machine_exit_code(r->machine) < 0 ? EXIT_OFF
                                                      : machine_exit_code(r->machine) << 1 | 1;
+        if (r->software_until && stream_matches(r, r->serial, r->software_until)) {
+            r->software_until = NULL;
+            move(r, &cpu_kvm_ops);
+        }
         if (!pressed && wanted_came(r)) {
             if (!r->press_power)
                 return EXIT_OFF;
@@ -176,6 +208,8 @@ static void print_end(Runner *r, int status, double wall_s, double cpu_s, uint64
         fprintf(stderr, "\n--- screen ---\n%s\n--------------\n", text);
     if (problem)
         fprintf(stderr, "\nproblem: %s\n", problem);
+    if (r->n_moves)
+        fprintf(stderr, "\nmoves: %u\n", r->n_moves);
     fprintf(stderr,
             "\nend: status %d, %" G_GUINT64_FORMAT
             " instructions, %.2f s wall, %.2f s CPU, %.1f MIPS, guest time %.3f s\n",
@@ -247,10 +281,17 @@ static int run(Runner *r)
     gint64 begin = g_get_monotonic_time();
     double cpu_begin = cpu_seconds();
     int status = EXIT_CANNOT_RUN;
+    if (r->software_until)
+        move(r, &cpu_soft_ops);
+    if (r->moves_ms)
+        r->mover = g_thread_new("mover", keep_moving, r);
     if (machine_start(r->machine, false, &error))
         status = wait_for_end(r);
     else
         fprintf(stderr, "machine-runner: %s\n", error->message);
+    __atomic_store_n(&r->mover_quits, true, __ATOMIC_SEQ_CST);
+    if (r->mover)
+        g_thread_join(r->mover);
     machine_pause(r->machine);
     if (r->screenshot)
         write_screenshot(r);
@@ -266,6 +307,10 @@ int main(int argc, char **argv)
     const GOptionEntry options[] = {
         { "memory", 'm', 0, G_OPTION_ARG_INT, &r.memory_mib, "Memory in MiB", "N" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &r.cpu, "software (the default) or kvm", "CPU" },
+        { "moves-ms", 0, 0, G_OPTION_ARG_INT, &r.moves_ms,
+          "With --cpu kvm: to the software CPU and back all the time, after N ms on average", "N" },
+        { "software-until", 0, 0, G_OPTION_ARG_STRING, &r.software_until,
+          "With --cpu kvm: run on the software CPU until this comes on the serial port", "REGEX" },
         { "cpus", 0, 0, G_OPTION_ARG_INT, &r.n_cpus, "vCPUs", "N" },
         { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.cdroms, "A disc", "ISO" },
         { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.disks, "A hard disk", "IMAGE" },

@@ -17,6 +17,7 @@ import threading
 # A second: 50 where spinning CPUs keep their cores until the host takes them, 100 000 where they do not.
 MIN_TICKETS = 2000
 MAX_UNFAIRNESS = 3
+MOVE_MS = 5  # on average
 PASS = 0x10 << 1 | 1
 # CPUs, and what else the guest is told.
 USUAL = [(2, ""), (8, ""), (16, "x2apic=1")]
@@ -27,9 +28,10 @@ def run(options, cpus, *settings):
     settings = [f"cpus={cpus}", f"seconds={options.seconds}", *options.option, *settings]
     print(f"--- {' '.join(settings)}", flush=True)
     child = subprocess.Popen(
-        [options.runner, *(["--pauses"] if options.pauses else []), f"--cpu={options.cpu}", "--memory=64", f"--cpus={cpus}", f"--kernel={options.image}", "--append=" + " ".join(settings),
-         "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 120}"], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, text=True)
+        [options.runner, *(["--pauses"] if options.pauses else []), f"--cpu={options.cpu}", "--memory=64",
+         *([f"--moves-ms={MOVE_MS}"] if options.moves else []), f"--cpus={cpus}", f"--kernel={options.image}",
+         "--append=" + " ".join(settings), "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 120}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     timer = threading.Timer(options.seconds + 150, child.kill)
     timer.start()
     said = []
@@ -42,6 +44,19 @@ def run(options, cpus, *settings):
         print(f"{cpus} CPUs: FAILED, status {status}")
         return None
     return "".join(said)
+
+
+def moves(options):
+    """Between KVM and the software CPU at random points, until it was often enough."""
+    total = 0
+    while total < options.moves:
+        said = run(options, options.cpus[0])
+        found = re.search(r"moves: (\d+)", said or "")
+        if not found or "machine-runner: move" in said:
+            return False
+        total += int(found[1])
+        print(f"{total} moves", flush=True)
+    return True
 
 
 def turns(said):
@@ -70,11 +85,14 @@ def main():
     parser.add_argument("--option", action="append", default=[])
     parser.add_argument("--pauses", action="store_true", help="the machine is paused and resumed all the time")
     parser.add_argument("--cpu", choices=["software", "kvm"], default="software")
+    parser.add_argument("--moves", type=int, default=0, help="between the CPUs, this often at least; with --cpu kvm")
     options = parser.parse_args()
     if options.cpu == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         print("/dev/kvm is not there, or not for us")
         sys.exit(77)
-    if options.cpus:
+    if options.moves:
+        good = moves(options)
+    elif options.cpus:
         good = all([run(options, cpus) for cpus in options.cpus])
     else:
         good = all([run(options, cpus, setting) for cpus, setting in USUAL]) and shares_cores(options)

@@ -90,7 +90,7 @@ CpuModel cpu_model_software(unsigned n_cpus)
         },
         .tsc_hz = CPU_TSC_HZ_USUAL,
         .n_cpus = n_cpus,
-        .brand = "Vitrine software CPU",
+        .brand = "Vitrine virtual CPU",
     };
 }
 

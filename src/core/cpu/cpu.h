@@ -78,9 +78,10 @@ typedef struct {
         uint64_t spec_ctrl;
     } msr;
     uint64_t tsc_offset; /* guest TSC = the clock's time in ticks of CpuModel.tsc_hz, + this */
+    uint64_t tsc_adjust; /* IA32_TSC_ADJUST: the guest's own part of tsc_offset */
     bool halted, wait_sipi;
     bool interrupt_shadow; /* after STI, MOV SS, POP SS */
-    bool nmi_blocked;
+    bool nmi_blocked, nmi_pending;
     CpuEvent event;
 } CpuState;
 
@@ -134,7 +135,7 @@ typedef struct CpuOps {
     void *(*machine_new)(const CpuBoard *board, unsigned n_vcpus, GError **error);
     void (*machine_free)(void *backend);
     /* Leaves out of @model what this backend cannot do, and sets its TSC's rate if that is given.
-     * Before the first vCPU. May be NULL: it can do all of cpu_model_software(). */
+     * Before the first vCPU. May be NULL: it can do everything. */
     bool (*limit_model)(void *backend, CpuModel *model, GError **error);
     size_t vcpu_size; /* of a struct whose first member is Vcpu */
     bool (*vcpu_init)(Vcpu *vcpu, GError **error);
@@ -182,8 +183,9 @@ extern const CpuOps cpu_kvm_ops;
  * for SIPI. */
 void cpu_state_reset(CpuState *state, bool is_boot_cpu);
 
+/* In @state; NULL: as after power-on. */
 Vcpu *vcpu_new(const CpuOps *ops, const CpuBoard *board, void *backend, unsigned id,
-               GError **error);
+               const CpuState *state, GError **error);
 void vcpu_free(Vcpu *vcpu);
 /* Sets @signals and makes the vCPU look: out of its guest, or out of its halt. Any thread. */
 void vcpu_signal(Vcpu *vcpu, unsigned signals);

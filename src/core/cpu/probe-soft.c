@@ -67,7 +67,7 @@ static void run(const CpuBoard *board, ProbeGuest *guest)
 {
     CpuState state;
     void *backend = cpu_soft_ops.machine_new(board, 1, NULL);
-    Vcpu *vcpu = backend ? vcpu_new(&cpu_soft_ops, board, backend, 0, NULL) : NULL;
+    Vcpu *vcpu = backend ? vcpu_new(&cpu_soft_ops, board, backend, 0, NULL, NULL) : NULL;
     if (vcpu) {
         cpu_state_reset(&state, true);
         state.segment[CPU_CS].selector = 0;

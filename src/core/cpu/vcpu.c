@@ -3,7 +3,8 @@
 
 #include "core/cpu/cpu.h"
 
-Vcpu *vcpu_new(const CpuOps *ops, const CpuBoard *board, void *backend, unsigned id, GError **error)
+Vcpu *vcpu_new(const CpuOps *ops, const CpuBoard *board, void *backend, unsigned id,
+               const CpuState *state, GError **error)
 {
     Vcpu *vcpu = g_aligned_alloc0(1, ops->vcpu_size, 64);
     vcpu->ops = ops;
@@ -16,9 +17,9 @@ Vcpu *vcpu_new(const CpuOps *ops, const CpuBoard *board, void *backend, unsigned
         vcpu_free(vcpu);
         return NULL;
     }
-    CpuState state;
-    cpu_state_reset(&state, id == 0);
-    ops->set_state(vcpu, &state);
+    CpuState reset;
+    cpu_state_reset(&reset, id == 0);
+    ops->set_state(vcpu, state ? state : &reset);
     return vcpu;
 }
 

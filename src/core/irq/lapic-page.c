@@ -28,8 +28,9 @@ static unsigned lvt_offset(unsigned which)
 
 void lapic_get(LapicBus *bus, unsigned id, CpuApic *out)
 {
-    const Lapic *lapic = bus->lapic[id];
+    Lapic *lapic = bus->lapic[id];
 
+    lapic_timer_catch_up(lapic);
     *out = (CpuApic){ .base = lapic->base };
     REGISTER(out, LAPIC_ID) = id << ID_SHIFT;
     REGISTER(out, LAPIC_VERSION) = VERSION_VALUE;

@@ -3,188 +3,39 @@
 #include "core/machine/cpu-slice.h"
 #include "core/machine/machine-private.h"
 
-/* The board as the CPUs see it. */
-
-/* The local APIC decides; only it knows whether the PIC is to be asked. */
-static int board_acknowledge(void *opaque, unsigned id)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    int vector = lapic_acknowledge(machine->priv->lapics, id);
-    if (vector == -2)
-        vector = pic_acknowledge(machine->priv->pic);
-    lost_ticks_on_acknowledge(&machine->priv->ticks, vector);
-    g_rec_mutex_unlock(&machine->lock);
-    return vector;
-}
-
-static bool board_pending(void *opaque, unsigned id)
-{
-    return lapic_pending(((Machine *)opaque)->priv->lapics, id);
-}
-
-static bool board_read_msr(void *opaque, unsigned id, uint32_t msr, uint64_t *out_value)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    bool good = lapic_read_msr(machine->priv->lapics, id, msr, out_value);
-    g_rec_mutex_unlock(&machine->lock);
-    return good;
-}
-
-static bool board_write_msr(void *opaque, unsigned id, uint32_t msr, uint64_t value)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    bool good = lapic_write_msr(machine->priv->lapics, id, msr, value);
-    g_rec_mutex_unlock(&machine->lock);
-    return good;
-}
-
-static uint8_t board_get_cr8(void *opaque, unsigned id)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    uint8_t value = lapic_get_cr8(machine->priv->lapics, id);
-    g_rec_mutex_unlock(&machine->lock);
-    return value;
-}
-
-static void board_set_cr8(void *opaque, unsigned id, uint8_t value)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lapic_set_cr8(machine->priv->lapics, id, value);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static uint64_t board_apic_page(void *opaque, unsigned id)
-{
-    return lapic_page(((Machine *)opaque)->priv->lapics, id);
-}
-
-static uint64_t board_apic_read(void *opaque, unsigned id, uint64_t offset, unsigned size)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    uint64_t value = lapic_read(machine->priv->lapics, id, offset, size);
-    g_rec_mutex_unlock(&machine->lock);
-    return value;
-}
-
-static void board_apic_write(void *opaque, unsigned id, uint64_t offset, unsigned size,
-                             uint64_t value)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lapic_write(machine->priv->lapics, id, offset, size, value);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static void board_apic_keep(void *opaque, void (*send)(void *backend, const ApicMessage *message),
-                            void *backend)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lapic_bus_set_keeper(machine->priv->lapics, send, backend);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static void board_apic_get(void *opaque, unsigned id, CpuApic *out_apic)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lapic_get(machine->priv->lapics, id, out_apic);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static void board_apic_set(void *opaque, unsigned id, const CpuApic *apic)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lapic_set(machine->priv->lapics, id, apic);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static void board_apic_eoi(void *opaque, uint8_t vector)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    ioapic_on_eoi(machine->priv->ioapic, vector);
-    g_rec_mutex_unlock(&machine->lock);
-}
-
-static bool board_a20(void *opaque)
-{
-    return machine_a20(opaque);
-}
-
-static void board_x87_error(void *opaque, unsigned id)
-{
-    Machine *machine = opaque;
-
-    g_rec_mutex_lock(&machine->lock);
-    lpc_raise_x87_error(machine->priv->lpc);
-    g_rec_mutex_unlock(&machine->lock);
-}
+/* The vCPUs of a machine: made, run by a thread each, stopped, reset. */
 
 /* CPUs that keep decoded instructions hear of writes from elsewhere. */
 static void watch_code(MachinePrivate *p, Ram *ram)
 {
-    ram->on_code_written = p->config.cpu->code_written;
+    ram->on_code_written = p->cpu_ops->code_written;
     ram->opaque = p->backend;
+}
+
+void machine_cpus_watch_code(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    watch_code(p, machine->ram);
+    watch_code(p, p->bios);
+    watch_code(p, p->vga_rom);
 }
 
 bool machine_cpus_new(Machine *machine, GError **error)
 {
     MachinePrivate *p = machine->priv;
 
-    p->board = (CpuBoard){
-        .opaque = machine,
-        .lock = &machine->lock,
-        .memory = machine->memory,
-        .ports = machine->ports,
-        .clock = machine->clock,
-        .model = cpu_model_software(p->config.n_cpus),
-        .acknowledge = board_acknowledge,
-        .pending = board_pending,
-        .apic_read_msr = board_read_msr,
-        .apic_write_msr = board_write_msr,
-        .get_cr8 = board_get_cr8,
-        .set_cr8 = board_set_cr8,
-        .apic_page = board_apic_page,
-        .apic_read = board_apic_read,
-        .apic_write = board_apic_write,
-        .apic_keep = board_apic_keep,
-        .apic_get = board_apic_get,
-        .apic_set = board_apic_set,
-        .apic_eoi = board_apic_eoi,
-        .a20 = board_a20,
-        .x87_error = board_x87_error,
-    };
-    p->backend = p->config.cpu->machine_new(&p->board, p->config.n_cpus, error);
+    machine_board_init(machine);
+    p->cpu_ops = p->config.cpu;
+    p->backend = p->cpu_ops->machine_new(&p->board, p->config.n_cpus, error);
     if (!p->backend)
         return false;
-    if (p->config.cpu->limit_model &&
-        !p->config.cpu->limit_model(p->backend, &p->board.model, error))
+    if (p->cpu_ops->limit_model && !p->cpu_ops->limit_model(p->backend, &p->board.model, error))
         return false;
-    watch_code(p, machine->ram);
-    watch_code(p, p->bios);
-    watch_code(p, p->vga_rom);
+    machine_cpus_watch_code(machine);
     for (unsigned i = 0; i < p->config.n_cpus; i++) {
         p->cpu[i].machine = machine;
-        p->cpu[i].vcpu = vcpu_new(p->config.cpu, &p->board, p->backend, i, error);
+        p->cpu[i].vcpu = vcpu_new(p->cpu_ops, &p->board, p->backend, i, NULL, error);
         if (!p->cpu[i].vcpu)
             return false;
         p->n_cpus++;
@@ -218,20 +69,14 @@ static bool wait_for_run(MachineCpu *cpu)
     return !quit;
 }
 
-static void set_done(MachineCpu *cpu)
+static void set_done(MachineCpu *cpu, bool is_stuck)
 {
     MachinePrivate *p = cpu->machine->priv;
 
     g_mutex_lock(&p->run_lock);
     cpu->is_done = true;
+    cpu->is_stuck = is_stuck;
     g_mutex_unlock(&p->run_lock);
-}
-
-static void report_failure(Machine *machine, const char *why)
-{
-    char *text = g_strdup_printf("The processor cannot go on: %s", why);
-    machine_report(machine, REQUEST_FAIL,
-                   (MachineTrouble){ MACHINE_PROBLEM_CPU, g_strdup(why), text });
 }
 
 static gpointer run_cpu(gpointer data)
@@ -245,13 +90,14 @@ static gpointer run_cpu(gpointer data)
         case CPU_EXIT_STOPPED:
         case CPU_EXIT_HALTED: break;
         case CPU_EXIT_SHUTDOWN:
-            set_done(cpu);
+            set_done(cpu, false);
             __atomic_fetch_add(&machine->priv->n_triple_faults, 1, __ATOMIC_SEQ_CST);
             machine_request_reset(machine);
             break;
         case CPU_EXIT_FAILED:
-            set_done(cpu);
-            report_failure(machine, cpu->vcpu->failure ? cpu->vcpu->failure : "no reason");
+            set_done(cpu, true);
+            machine_request_software_cpu(machine,
+                                         cpu->vcpu->failure ? cpu->vcpu->failure : "no reason");
             break;
         }
     }
@@ -272,8 +118,8 @@ void machine_cpus_run(Machine *machine)
 {
     MachinePrivate *p = machine->priv;
 
-    if (p->config.cpu->resume)
-        p->config.cpu->resume(p->backend);
+    if (p->cpu_ops->resume)
+        p->cpu_ops->resume(p->backend);
     g_mutex_lock(&p->run_lock);
     p->run = true;
     g_cond_broadcast(&p->run_cond);
@@ -286,9 +132,9 @@ void machine_cpus_halt(Machine *machine)
 
     g_mutex_lock(&p->run_lock);
     p->run = false;
-    g_mutex_unlock(&p->run_lock);
     for (unsigned i = 0; i < p->n_cpus; i++)
         vcpu_signal(p->cpu[i].vcpu, VCPU_SIGNAL_STOP);
+    g_mutex_unlock(&p->run_lock);
 }
 
 void machine_cpus_stop(Machine *machine)
@@ -315,7 +161,7 @@ void machine_cpus_reset(Machine *machine)
         __atomic_store_n(&vcpu->signals, VCPU_SIGNAL_A20, __ATOMIC_SEQ_CST);
         g_clear_pointer(&vcpu->failure, g_free);
         vcpu->ops->set_state(vcpu, &state);
-        p->cpu[i].is_done = false;
+        p->cpu[i].is_done = p->cpu[i].is_stuck = false;
     }
 }
 
@@ -340,16 +186,21 @@ void machine_cpus_free(Machine *machine)
         machine->ram->on_code_written = NULL;
         p->bios->on_code_written = NULL;
         p->vga_rom->on_code_written = NULL;
-        p->config.cpu->machine_free(p->backend);
+        p->cpu_ops->machine_free(p->backend);
     }
     p->backend = NULL;
 }
 
 uint64_t machine_retired(const Machine *machine, unsigned id)
 {
-    g_return_val_if_fail(id < machine->priv->n_cpus, 0);
-    const Vcpu *vcpu = machine->priv->cpu[id].vcpu;
-    return vcpu->ops->retired(vcpu);
+    MachinePrivate *p = machine->priv;
+
+    g_return_val_if_fail(id < p->n_cpus, 0);
+    g_mutex_lock(&p->run_lock);
+    const Vcpu *vcpu = p->cpu[id].vcpu;
+    uint64_t retired = vcpu->ops->retired(vcpu);
+    g_mutex_unlock(&p->run_lock);
+    return retired;
 }
 
 unsigned machine_n_cpus(const Machine *machine)
@@ -370,8 +221,8 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
     bool any = false;
 
     g_return_val_if_fail(ram->dirty != NULL, false);
-    if (p->config.cpu->collect_dirty)
-        p->config.cpu->collect_dirty(p->backend, ram);
+    if (p->cpu_ops->collect_dirty)
+        p->cpu_ops->collect_dirty(p->backend, ram);
     for (uint64_t i = 0; i < n; i++) {
         out_pages[i] = 0;
         if (__atomic_load_n(&ram->dirty[i], __ATOMIC_RELAXED)) {
@@ -380,6 +231,6 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
         }
     }
     if (any)
-        p->config.cpu->sync_dirty(p->backend);
+        p->cpu_ops->sync_dirty(p->backend);
     return any;
 }

@@ -32,7 +32,8 @@ typedef struct {
     Vcpu *vcpu;       /* owned */
     GThread *thread;  /* owned */
     bool is_parked;   /* run_lock */
-    bool is_done;     /* run_lock: shut down or failed, runs no more until the machine resets */
+    bool is_done;     /* run_lock: shut down or failed, runs no more until the machine resets … */
+    bool is_stuck;    /* run_lock: … or until another backend takes it over */
 } MachineCpu;
 
 typedef struct {
@@ -49,6 +50,7 @@ typedef enum {
     REQUEST_PROBLEM,
     REQUEST_FAIL,
     REQUEST_MEDIA,
+    REQUEST_SOFTWARE_CPU,
     REQUEST_QUIT
 } MachineRequest;
 
@@ -68,7 +70,8 @@ struct MachinePrivate {
     MachineCpu cpu[MACHINE_MAX_CPUS];
     unsigned n_cpus;
     CpuBoard board;
-    void *backend;
+    const CpuOps *cpu_ops; /* who runs them now … */
+    void *backend; /* … and what it keeps: owned. Both change under board lock and run_lock */
     GMutex run_lock;
     GCond run_cond;
     bool run, quit;    /* run_lock */
@@ -82,6 +85,7 @@ struct MachinePrivate {
     unsigned pending; /* atomic: bits of requests queued and not yet begun */
     GMutex text_lock;
     MachineTrouble problem;        /* text_lock */
+    char *cpu_left;                /* text_lock: why the CPU that was asked for runs no more */
     MachineTrouble coming_problem; /* text_lock: for the request under way */
     unsigned n_triple_faults;      /* atomic */
     void (*listener)(void *opaque, MachineEvent event);
@@ -119,6 +123,9 @@ void pc_boot_kernel(Machine *machine); /* after a reset; board lock held */
 /* Every device's reset, then every device's update. Board lock held. */
 void pc_reset(Machine *machine);
 
+/* machine-board.c */
+void machine_board_init(Machine *machine);
+
 /* machine-cpus.c */
 bool machine_cpus_new(Machine *machine, GError **error);
 void machine_cpus_start_threads(Machine *machine);
@@ -127,6 +134,8 @@ void machine_cpus_run(Machine *machine);
 void machine_cpus_halt(Machine *machine);  /* asks all to stop; any thread, board lock or not */
 void machine_cpus_stop(Machine *machine);  /* halts and waits; board lock not held */
 void machine_cpus_reset(Machine *machine); /* stopped */
+/* Who hears of writes to memory that CPUs may hold decoded. */
+void machine_cpus_watch_code(Machine *machine);
 
 /* machine-drives.c */
 bool machine_drives_open(Machine *machine, GError **error);
@@ -134,7 +143,12 @@ void machine_drives_attach(Machine *machine);
 void machine_drives_close(Machine *machine);
 void machine_drives_retry(Machine *machine);
 
+/* machine-move.c: the guest goes on with vCPUs of @ops. Everything rests; false: all is as before.
+ */
+bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error);
+
 /* machine.c */
+void machine_request_software_cpu(Machine *machine, const char *why);
 void machine_request(Machine *machine, MachineRequest request);
 /* Takes @trouble's strings. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
 void machine_report(Machine *machine, MachineRequest request, MachineTrouble trouble);

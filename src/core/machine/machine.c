@@ -294,6 +294,75 @@ static void power_off_from_inside(Machine *machine)
     }
 }
 
+/* The CPU. */
+
+const char *machine_cpu_name(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->run_lock);
+    const char *name = p->cpu_ops->name;
+    g_mutex_unlock(&p->run_lock);
+    return name;
+}
+
+char *machine_dup_cpu_left(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->text_lock);
+    char *why = g_strdup(p->cpu_left);
+    g_mutex_unlock(&p->text_lock);
+    return why;
+}
+
+bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+    bool good = true;
+
+    g_rec_mutex_lock(&p->life_lock);
+    MachineState state = machine_state(machine);
+    bool changes = p->cpu_ops != ops;
+    if (changes) {
+        machine_cpus_stop(machine);
+        ahci_drain(machine->ahci); /* its writes to memory are told to the CPUs */
+        good = machine_move_at_rest(machine, ops, error);
+        if (state == MACHINE_RUNNING)
+            machine_cpus_run(machine);
+    }
+    g_rec_mutex_unlock(&p->life_lock);
+    if (changes && good)
+        notify(machine, MACHINE_EVENT_CPU);
+    return good;
+}
+
+void machine_request_software_cpu(Machine *machine, const char *why)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->text_lock);
+    g_free(p->cpu_left);
+    p->cpu_left = g_strdup(why);
+    g_mutex_unlock(&p->text_lock);
+    machine_request(machine, REQUEST_SOFTWARE_CPU);
+}
+
+static void move_to_software(Machine *machine)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (machine->priv->cpu_ops != &cpu_soft_ops && machine_set_cpu(machine, &cpu_soft_ops, &error))
+        return;
+    g_autofree char *why = machine_dup_cpu_left(machine);
+    char *text = error ? g_strdup_printf("The processor cannot go on: %s. The software CPU cannot "
+                                         "take over: %s",
+                                         why, error->message)
+                       : g_strdup_printf("The processor cannot go on: %s", why);
+    machine_report(machine, REQUEST_FAIL,
+                   (MachineTrouble){ MACHINE_PROBLEM_CPU, g_strdup(why), text });
+}
+
 static gpointer run_control(gpointer data)
 {
     Machine *machine = data;
@@ -307,6 +376,7 @@ static gpointer run_control(gpointer data)
         case REQUEST_POWER_OFF: power_off_from_inside(machine); break;
         case REQUEST_PROBLEM: stop_with_problem(machine, MACHINE_PAUSED_PROBLEM); break;
         case REQUEST_FAIL: stop_with_problem(machine, MACHINE_FAILED); break;
+        case REQUEST_SOFTWARE_CPU: move_to_software(machine); break;
         case REQUEST_MEDIA: notify(machine, MACHINE_EVENT_MEDIA); break;
         case REQUEST_QUIT: return NULL;
         }
@@ -442,6 +512,7 @@ void machine_free(Machine *machine)
     g_async_queue_unref(p->requests);
     trouble_clear(&p->problem);
     trouble_clear(&p->coming_problem);
+    g_free(p->cpu_left);
     g_mutex_clear(&p->text_lock);
     g_mutex_clear(&p->run_lock);
     g_cond_clear(&p->run_cond);

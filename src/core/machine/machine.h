@@ -34,7 +34,7 @@ typedef struct {
     uint8_t uuid[16];
     uint64_t memory_bytes;
     unsigned n_cpus;
-    const CpuOps *cpu; /* &cpu_soft_ops */
+    const CpuOps *cpu; /* &cpu_soft_ops, &cpu_kvm_ops */
     ClockKind clock;
     const char *firmware_path; /* BIOS image; NULL: SeaBIOS where distributions put it */
     const char *vga_rom_path;  /* NULL: SeaVGABIOS where distributions put it */
@@ -60,7 +60,8 @@ typedef enum {
     MACHINE_EVENT_STATE,
     MACHINE_EVENT_RESET,
     MACHINE_EVENT_MEDIA,
-    MACHINE_EVENT_POWEROFF
+    MACHINE_EVENT_POWEROFF,
+    MACHINE_EVENT_CPU /* another CPU runs it: machine_cpu_name() */
 } MachineEvent;
 
 typedef enum {
@@ -114,6 +115,16 @@ unsigned machine_triple_faults(const Machine *machine);
 /* @callback runs on any thread, no lock held, after each event. One listener. */
 void machine_set_listener(Machine *machine, void (*callback)(void *opaque, MachineEvent event),
                           void *opaque);
+
+/* Moves the guest to another CPU; a running one goes on there. Thread and return as above. False:
+ * the other CPU cannot be had, or cannot do what the guest has been told that it can; all is as
+ * before.
+ */
+bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error);
+/* "software" or "kvm"; static. */
+const char *machine_cpu_name(Machine *machine);
+/* Why the machine left its CPU by itself (MACHINE_EVENT_CPU), in words; NULL: it has not. dup. */
+char *machine_dup_cpu_left(Machine *machine);
 
 /* Removable media. @path NULL ejects. */
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);

@@ -247,7 +247,7 @@ CpuHarness *cpu_harness_new(const CpuOps *ops)
     if (ops->limit_model)
         ops->limit_model(h->backend, &h->board.model, &error);
     g_assert_no_error(error);
-    h->vcpu = vcpu_new(ops, &h->board, h->backend, 0, &error);
+    h->vcpu = vcpu_new(ops, &h->board, h->backend, 0, NULL, &error);
     g_assert_no_error(error);
     h->ram->on_code_written = ops->code_written;
     h->ram->opaque = h->backend;

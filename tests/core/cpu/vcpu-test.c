@@ -75,7 +75,7 @@ static int setup(void **state)
 
     g_rec_mutex_init(&f->lock);
     f->board = (CpuBoard){ .lock = &f->lock, .clock = clock_new(CLOCK_REAL, &f->lock) };
-    f->cpu = (IdleCpu *)vcpu_new(&idle_ops, &f->board, NULL, 0, NULL);
+    f->cpu = (IdleCpu *)vcpu_new(&idle_ops, &f->board, NULL, 0, NULL, NULL);
     f->cpu->vcpu.wake_mask = ~0u;
     *state = f;
     return 0;

@@ -111,7 +111,7 @@ static const CpuOps fake_cpu_ops = { .name = "fake",
 
 typedef struct {
     Machine *machine;
-    unsigned events[4]; /* atomic, by MachineEvent */
+    unsigned events[5]; /* atomic, by MachineEvent */
 } Fixture;
 
 static void on_event(void *opaque, MachineEvent event)
@@ -310,11 +310,29 @@ static void sleep_state_5_powers_off(void **state)
     run_guest(guest_opens_shadow);
 }
 
-static void a_cpu_that_fails_says_why(void **state)
+static void a_cpu_that_fails_hands_over_to_the_software_cpu(void **state)
+{
+    Fixture *f = *state;
+
+    start(f);
+    assert_string_equal(machine_cpu_name(f->machine), "fake");
+    __atomic_store_n(&fake.exit, CPU_EXIT_FAILED, __ATOMIC_SEQ_CST);
+    wait_for_event(f, MACHINE_EVENT_CPU);
+    assert_string_equal(machine_cpu_name(f->machine), "software");
+    g_autofree char *why = machine_dup_cpu_left(f->machine);
+    assert_string_equal(why, "no reason");
+    assert_int_equal(machine_state(f->machine), MACHINE_RUNNING);
+    machine_pause(f->machine);
+    assert_true(machine_retired(f->machine, 0) > 0);
+}
+
+/* The guest was told of something that the software CPU does not have. */
+static void a_cpu_that_fails_and_cannot_hand_over_says_why(void **state)
 {
     Fixture *f = *state;
     g_autoptr(GError) error = NULL;
 
+    f->machine->priv->board.model.features[CPU_FEATURES_7C] = UINT32_MAX;
     start(f);
     __atomic_store_n(&fake.exit, CPU_EXIT_FAILED, __ATOMIC_SEQ_CST);
     wait_for_state(f, MACHINE_FAILED);
@@ -598,7 +616,8 @@ int main(void)
         TEST(reset_port_brings_back_the_power_on_state),
         TEST(triple_fault_resets),
         TEST(sleep_state_5_powers_off),
-        TEST(a_cpu_that_fails_says_why),
+        TEST(a_cpu_that_fails_hands_over_to_the_software_cpu),
+        TEST(a_cpu_that_fails_and_cannot_hand_over_says_why),
         TEST(a_full_host_disk_pauses_until_resumed),
         cmocka_unit_test(ticks_that_a_busy_host_delayed_are_made_up_for),
         TEST(life_cycle_calls_hold_in_any_order),

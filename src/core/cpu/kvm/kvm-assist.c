@@ -164,7 +164,7 @@ static Vcpu *assistant_of(KvmCpu *cpu, GError **error)
         machine->assist = assist_new(machine, error);
     if (machine->assist)
         cpu->assistant = vcpu_new(&cpu_soft_ops, &machine->assist->board, machine->assist->backend,
-                                  cpu->vcpu.id, error);
+                                  cpu->vcpu.id, NULL, error);
     g_mutex_unlock(&machine->assist_lock);
     return cpu->assistant;
 }

@@ -39,6 +39,8 @@ typedef struct {
     uint64_t tsc_offset; /* CpuState's, as last seen */
     bool needs_entry;    /* the last exit's instruction is completed by the next entry */
     Vcpu *assistant;     /* owned, made when first needed: kvm-assist.c */
+    int64_t window_us;   /* since when … */
+    int64_t assisted_us; /* … so much time went into the software CPU's help */
     /* Atomic: counts of exits, for whoever asks how it goes. */
     uint64_t n_exits, n_assisted;
 } KvmCpu;
@@ -67,8 +69,9 @@ struct KvmMachine {
 
     uint32_t *msrs; /* owned: indices that both KVM and CpuState have */
     unsigned n_msrs;
-    int64_t tsc_ahead; /* the clock in TSC ticks, minus the host's TSC; set by resume */
-    bool has_tsc_offset;
+    uint64_t tsc_ahead; /* the clock in TSC ticks, minus the host's TSC; measured by resume … */
+    bool tsc_rests;     /* … and, under lock, when the first vCPU stops */
+    enum { KVM_TSC_OFFSET, KVM_TSC_WRITE, KVM_TSC_FIXED } tsc_way;
 
     GMutex assist_lock;
     KvmAssist *assist; /* owned, made when first needed */
@@ -88,6 +91,9 @@ int kvm_cpu_visit(KvmCpu *cpu);
 int kvm_cpu_complete(KvmCpu *cpu);
 void kvm_cpu_kick(Vcpu *vcpu);
 bool kvm_cpu_install_kick(GError **error); /* once a process */
+/* Lets the kernel do all that it does before it enters the guest, without entering it. Any thread,
+ * the vCPU does not run. */
+void kvm_cpu_settle(KvmCpu *cpu);
 /* No vCPU is in the guest between the two. Any thread but a vCPU's that is inside. */
 void kvm_exclusive_begin(KvmMachine *machine);
 void kvm_exclusive_end(KvmMachine *machine);
@@ -111,12 +117,20 @@ bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error);
 void kvm_get_state(Vcpu *vcpu, CpuState *out_state);
 void kvm_set_state(Vcpu *vcpu, const CpuState *state);
 void kvm_resume(void *backend);
+void kvm_note_tsc(KvmCpu *cpu); /* stops: what the guest has made of its TSC */
 /* All but what the software CPU never changes: the local APIC, the clock. */
 void kvm_get_registers(KvmCpu *cpu, CpuState *out_state);
 void kvm_set_registers(KvmCpu *cpu, const CpuState *state);
 
 /* kvm-step.c */
 CpuExit kvm_step(Vcpu *vcpu);
+
+/* A vCPU's ioctl for what the kernel has promised: a failure is its bug or ours, and logged. */
+void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what);
+
+/* kvm-apic.c: the local APIC, from the kernel to the board and back. The vCPU does not run. */
+void kvm_apic_get(KvmCpu *cpu);
+void kvm_apic_set(KvmCpu *cpu, const CpuApic *apic);
 
 /* kvm-assist.c: the software CPU executes the instruction that KVM cannot. False: nor can it, and
  * Vcpu.failure says why. *@out_shutdown: it ended in a triple fault. */

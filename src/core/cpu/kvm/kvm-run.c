@@ -39,6 +39,29 @@ void kvm_cpu_kick(Vcpu *vcpu)
         pthread_kill(cpu->thread, KICK_SIGNAL);
 }
 
+/* A signal that waits for KVM_RUN to let it through ends that before the guest is entered, but
+ * after timers that have expired were made interrupts; immediate_exit would end it before that. */
+void kvm_cpu_settle(KvmCpu *cpu)
+{
+    struct {
+        struct kvm_signal_mask head;
+        uint8_t bits[8];
+    } mask = { .head.len = 8 }; /* of the kernel's sigset: nothing blocked */
+    sigset_t kick, before;
+
+    sigemptyset(&kick);
+    sigaddset(&kick, KICK_SIGNAL);
+    pthread_sigmask(SIG_BLOCK, &kick, &before);
+    pthread_kill(pthread_self(), KICK_SIGNAL);
+    __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    cpu->run->request_interrupt_window = 0;
+    kvm_must(cpu, KVM_SET_SIGNAL_MASK, &mask, "setting a signal mask");
+    ioctl(cpu->fd, KVM_RUN, NULL);
+    kvm_must(cpu, KVM_SET_SIGNAL_MASK, NULL, "setting a signal mask");
+    sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void leave_guest(KvmCpu *cpu)
 {
     KvmMachine *machine = cpu->machine;
@@ -152,15 +175,35 @@ static CpuExit give_up(KvmCpu *cpu, char *why)
     return CPU_EXIT_FAILED;
 }
 
+/* Half of the time over a second or more, and the software CPU had better do it all. */
+#define RULE_WINDOW_US G_USEC_PER_SEC
+static bool assistance_is_the_rule(KvmCpu *cpu, int64_t begin_us)
+{
+    int64_t now = g_get_monotonic_time();
+
+    cpu->assisted_us += now - begin_us;
+    if (now - cpu->window_us < RULE_WINDOW_US)
+        return false;
+    bool is_rule = cpu->assisted_us > (now - cpu->window_us) / 2;
+    cpu->assisted_us = 0;
+    cpu->window_us = now;
+    return is_rule;
+}
+
 /* KVM does not know how to go on; the software CPU does. */
 static int on_failure(KvmCpu *cpu)
 {
     bool is_shutdown = false;
+    int64_t begin = g_get_monotonic_time();
 
     __atomic_fetch_add(&cpu->n_assisted, 1, __ATOMIC_RELAXED);
     if (!kvm_assist(cpu, &is_shutdown))
         return CPU_EXIT_FAILED;
-    return is_shutdown ? CPU_EXIT_SHUTDOWN : KVM_GO_ON;
+    if (is_shutdown)
+        return CPU_EXIT_SHUTDOWN;
+    return assistance_is_the_rule(cpu, begin)
+               ? give_up(cpu, g_strdup("KVM cannot emulate much of what this guest does"))
+               : KVM_GO_ON;
 }
 
 static int on_exit_reason(KvmCpu *cpu)
@@ -237,6 +280,7 @@ static int answer_signals(KvmCpu *cpu)
         take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK | VCPU_SIGNAL_A20);
         if (take_signal(cpu, VCPU_SIGNAL_STOP)) {
             int exit = kvm_cpu_complete(cpu);
+            kvm_note_tsc(cpu);
             return exit == KVM_GO_ON ? CPU_EXIT_STOPPED : exit;
         }
         if (take_signal(cpu, VCPU_SIGNAL_NMI))

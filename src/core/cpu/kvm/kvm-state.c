@@ -75,8 +75,7 @@ static uint64_t *home_of(CpuState *state, unsigned i)
     return (uint64_t *)((char *)state + homes[i].offset);
 }
 
-/* The kernel is asked for nothing that it has not promised; a failure here is its bug or ours. */
-static void must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
+void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
 {
     if (ioctl(cpu->fd, request, argument) < 0)
         g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
@@ -90,20 +89,6 @@ static bool has_msr(const KvmCpu *cpu, uint32_t index)
         struct kvm_msr_entry entry;
     } one = { .head.nmsrs = 1, .entry.index = index };
     return ioctl(cpu->fd, KVM_GET_MSRS, &one) == 1;
-}
-
-bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error)
-{
-    if (machine->msrs)
-        return true;
-    machine->msrs = g_new0(uint32_t, G_N_ELEMENTS(homes));
-    for (unsigned i = 0; i < G_N_ELEMENTS(homes); i++)
-        if (has_msr(first, homes[i].index))
-            machine->msrs[machine->n_msrs++] = i;
-    struct kvm_device_attr offset = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET };
-    machine->has_tsc_offset = ioctl(first->fd, KVM_HAS_DEVICE_ATTR, &offset) == 0;
-    kvm_resume(machine);
-    return true;
 }
 
 /* Time. The guest's TSC is the clock's time in ticks plus an offset that the guest may change; the
@@ -121,7 +106,7 @@ static uint64_t get_msr(KvmCpu *cpu, uint32_t index)
         struct kvm_msrs head;
         struct kvm_msr_entry entry;
     } one = { .head.nmsrs = 1, .entry.index = index };
-    must(cpu, KVM_GET_MSRS, &one, "reading the time-stamp counter");
+    kvm_must(cpu, KVM_GET_MSRS, &one, "reading the time-stamp counter");
     return one.entry.data;
 }
 
@@ -131,49 +116,109 @@ static void set_msr(KvmCpu *cpu, uint32_t index, uint64_t value)
         struct kvm_msrs head;
         struct kvm_msr_entry entry;
     } one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
-    must(cpu, KVM_SET_MSRS, &one, "setting the time-stamp counter");
+    kvm_must(cpu, KVM_SET_MSRS, &one, "setting the time-stamp counter");
+}
+
+static bool access_tsc_offset(KvmCpu *cpu, unsigned long request, uint64_t *offset)
+{
+    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
+                                    .attr = KVM_VCPU_TSC_OFFSET,
+                                    .addr = (uintptr_t)offset };
+    return ioctl(cpu->fd, request, &attr) == 0;
+}
+
+#define NEARLY_ZERO (UINT64_C(1) << 34) /* ticks: seconds after the counter was set to 0 */
+
+/* Kernels since 5.16 tell and take the offset. Where they do not, the counter is written. And some
+ * that run the guest on page tables alone can do neither: its TSC is the host's. */
+static int find_tsc_way(KvmCpu *cpu)
+{
+    uint64_t offset = -(uint64_t)__rdtsc();
+
+    if (access_tsc_offset(cpu, KVM_SET_DEVICE_ATTR, &offset) && get_msr(cpu, MSR_TSC) < NEARLY_ZERO)
+        return KVM_TSC_OFFSET;
+    set_msr(cpu, MSR_TSC, 0);
+    return get_msr(cpu, MSR_TSC) < NEARLY_ZERO ? KVM_TSC_WRITE : KVM_TSC_FIXED;
 }
 
 static uint64_t get_tsc_offset(KvmCpu *cpu)
 {
     KvmMachine *machine = cpu->machine;
     uint64_t kernels = 0;
-    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
-                                    .attr = KVM_VCPU_TSC_OFFSET,
-                                    .addr = (uintptr_t)&kernels };
 
-    if (!machine->has_tsc_offset)
-        return get_msr(cpu, MSR_TSC) - clock_ticks(machine);
-    must(cpu, KVM_GET_DEVICE_ATTR, &attr, "reading the time-stamp counter");
-    return kernels - (uint64_t)machine->tsc_ahead;
+    switch (machine->tsc_way) {
+    case KVM_TSC_OFFSET:
+        access_tsc_offset(cpu, KVM_GET_DEVICE_ATTR, &kernels);
+        return kernels - machine->tsc_ahead;
+    case KVM_TSC_WRITE: return get_msr(cpu, MSR_TSC) - clock_ticks(machine);
+    case KVM_TSC_FIXED: break;
+    }
+    return -machine->tsc_ahead;
 }
 
 static void set_tsc_offset(KvmCpu *cpu, uint64_t offset)
 {
     KvmMachine *machine = cpu->machine;
-    uint64_t kernels = (uint64_t)machine->tsc_ahead + offset;
-    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
-                                    .attr = KVM_VCPU_TSC_OFFSET,
-                                    .addr = (uintptr_t)&kernels };
+    uint64_t kernels = machine->tsc_ahead + offset;
 
-    if (machine->has_tsc_offset)
-        must(cpu, KVM_SET_DEVICE_ATTR, &attr, "setting the time-stamp counter");
-    else
-        set_msr(cpu, MSR_TSC, clock_ticks(machine) + offset);
+    switch (machine->tsc_way) {
+    case KVM_TSC_OFFSET: access_tsc_offset(cpu, KVM_SET_DEVICE_ATTR, &kernels); break;
+    case KVM_TSC_WRITE: set_msr(cpu, MSR_TSC, clock_ticks(machine) + offset); break;
+    case KVM_TSC_FIXED: break;
+    }
+}
+
+/* The closest of a few looks at both: whoever is kept waiting between two looks is no measure. */
+static uint64_t measure_ahead(const KvmMachine *machine)
+{
+    uint64_t best = UINT64_MAX, ahead = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t before = __rdtsc(), ticks = clock_ticks(machine), took = __rdtsc() - before;
+        if (took < best) {
+            best = took;
+            ahead = ticks - (before + took / 2);
+        }
+    }
+    return ahead;
+}
+
+/* The clock and the host's TSC drift apart while the guest runs: measured anew at the first vCPU's
+ * stop, so that none is set back by it later. */
+void kvm_note_tsc(KvmCpu *cpu)
+{
+    KvmMachine *machine = cpu->machine;
+
+    g_mutex_lock(&machine->lock);
+    if (!machine->tsc_rests)
+        machine->tsc_ahead = measure_ahead(machine);
+    machine->tsc_rests = true;
+    g_mutex_unlock(&machine->lock);
+    cpu->tsc_offset = get_tsc_offset(cpu);
 }
 
 void kvm_resume(void *backend)
 {
     KvmMachine *machine = backend;
-    uint64_t offset[KVM_MAX_CPUS];
 
+    machine->tsc_ahead = measure_ahead(machine);
+    machine->tsc_rests = false;
     for (unsigned i = 0; i < machine->n_vcpus; i++)
         if (machine->vcpu[i])
-            offset[i] = machine->vcpu[i]->tsc_offset;
-    machine->tsc_ahead = (int64_t)(clock_ticks(machine) - __rdtsc());
-    for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i])
-            set_tsc_offset(machine->vcpu[i], offset[i]);
+            set_tsc_offset(machine->vcpu[i], machine->vcpu[i]->tsc_offset);
+}
+
+bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error)
+{
+    if (machine->msrs)
+        return true;
+    machine->msrs = g_new0(uint32_t, G_N_ELEMENTS(homes));
+    for (unsigned i = 0; i < G_N_ELEMENTS(homes); i++)
+        if (has_msr(first, homes[i].index))
+            machine->msrs[machine->n_msrs++] = i;
+    machine->tsc_way = find_tsc_way(first);
+    kvm_resume(machine);
+    return true;
 }
 
 /* Segments: the kernel spells out what the descriptor's second word packs. */
@@ -211,7 +256,7 @@ static struct kvm_segment segment_in(const CpuSegment *from)
 static void get_general(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_regs regs = { 0 };
-    must(cpu, KVM_GET_REGS, &regs, "reading registers");
+    kvm_must(cpu, KVM_GET_REGS, &regs, "reading registers");
     const uint64_t in_order[16] = { regs.rax, regs.rcx, regs.rdx, regs.rbx, regs.rsp, regs.rbp,
                                     regs.rsi, regs.rdi, regs.r8,  regs.r9,  regs.r10, regs.r11,
                                     regs.r12, regs.r13, regs.r14, regs.r15 };
@@ -243,13 +288,13 @@ static void set_general(KvmCpu *cpu, const CpuState *state)
         .rip = state->rip,
         .rflags = state->rflags,
     };
-    must(cpu, KVM_SET_REGS, &regs, "setting registers");
+    kvm_must(cpu, KVM_SET_REGS, &regs, "setting registers");
 }
 
 static void get_system(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_sregs sregs = { 0 };
-    must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
+    kvm_must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
     const struct kvm_segment *const in_order[CPU_N_SEGMENTS] = { &sregs.es, &sregs.cs, &sregs.ss,
                                                                  &sregs.ds, &sregs.fs, &sregs.gs };
     for (unsigned i = 0; i < CPU_N_SEGMENTS; i++)
@@ -271,7 +316,7 @@ static void get_system(KvmCpu *cpu, CpuState *state)
 static void set_system(KvmCpu *cpu, const CpuState *state, const uint64_t *apic_base)
 {
     struct kvm_sregs sregs = { 0 };
-    must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
+    kvm_must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
     struct kvm_segment *const in_order[CPU_N_SEGMENTS] = { &sregs.es, &sregs.cs, &sregs.ss,
                                                            &sregs.ds, &sregs.fs, &sregs.gs };
     for (unsigned i = 0; i < CPU_N_SEGMENTS; i++)
@@ -288,7 +333,7 @@ static void set_system(KvmCpu *cpu, const CpuState *state, const uint64_t *apic_
     memset(sregs.interrupt_bitmap, 0, sizeof sregs.interrupt_bitmap);
     if (apic_base)
         sregs.apic_base = *apic_base;
-    must(cpu, KVM_SET_SREGS, &sregs, "setting system registers");
+    kvm_must(cpu, KVM_SET_SREGS, &sregs, "setting system registers");
 }
 
 static void get_floating_point(KvmCpu *cpu, CpuState *state)
@@ -297,12 +342,12 @@ static void get_floating_point(KvmCpu *cpu, CpuState *state)
     struct kvm_xcrs xcrs = { 0 };
     uint64_t components;
 
-    must(cpu, KVM_GET_XSAVE, &area, "reading floating-point registers");
+    kvm_must(cpu, KVM_GET_XSAVE, &area, "reading floating-point registers");
     memcpy(state->xsave, area.region, XSAVE_BYTES);
     memcpy(&components, state->xsave + XSTATE_BV, sizeof components);
     components &= XSTATE_KNOWN;
     memcpy(state->xsave + XSTATE_BV, &components, sizeof components);
-    must(cpu, KVM_GET_XCRS, &xcrs, "reading XCR0");
+    kvm_must(cpu, KVM_GET_XCRS, &xcrs, "reading XCR0");
     state->xcr0 = xcrs.nr_xcrs ? xcrs.xcrs[0].value : 1;
 }
 
@@ -316,8 +361,8 @@ static void set_floating_point(KvmCpu *cpu, const CpuState *state)
     memcpy(&components, state->xsave + XSTATE_BV, sizeof components);
     components |= 3; /* the area is whole: a reset state has values of its own */
     memcpy((uint8_t *)area.region + XSTATE_BV, &components, sizeof components);
-    must(cpu, KVM_SET_XSAVE, &area, "setting floating-point registers");
-    must(cpu, KVM_SET_XCRS, &xcrs, "setting XCR0");
+    kvm_must(cpu, KVM_SET_XSAVE, &area, "setting floating-point registers");
+    kvm_must(cpu, KVM_SET_XCRS, &xcrs, "setting XCR0");
 }
 
 static void get_msrs(KvmCpu *cpu, CpuState *state)
@@ -327,7 +372,7 @@ static void get_msrs(KvmCpu *cpu, CpuState *state)
 
     for (unsigned i = 0; i < machine->n_msrs; i++)
         table.entries[i].index = homes[machine->msrs[i]].index;
-    must(cpu, KVM_GET_MSRS, &table, "reading model-specific registers");
+    kvm_must(cpu, KVM_GET_MSRS, &table, "reading model-specific registers");
     for (unsigned i = 0; i < machine->n_msrs; i++)
         *home_of(state, machine->msrs[i]) = table.entries[i].data;
 }
@@ -342,13 +387,13 @@ static void set_msrs(KvmCpu *cpu, const CpuState *state)
         table.entries[i].index = homes[home].index;
         table.entries[i].data = *home_of((CpuState *)state, home);
     }
-    must(cpu, KVM_SET_MSRS, &table, "setting model-specific registers");
+    kvm_must(cpu, KVM_SET_MSRS, &table, "setting model-specific registers");
 }
 
 static void get_debug(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_debugregs debug = { 0 };
-    must(cpu, KVM_GET_DEBUGREGS, &debug, "reading debug registers");
+    kvm_must(cpu, KVM_GET_DEBUGREGS, &debug, "reading debug registers");
     for (unsigned i = 0; i < 4; i++)
         state->dr[i] = debug.db[i];
     state->dr[6] = debug.dr6;
@@ -360,14 +405,14 @@ static void set_debug(KvmCpu *cpu, const CpuState *state)
     struct kvm_debugregs debug = { .dr6 = state->dr[6], .dr7 = state->dr[7] };
     for (unsigned i = 0; i < 4; i++)
         debug.db[i] = state->dr[i];
-    must(cpu, KVM_SET_DEBUGREGS, &debug, "setting debug registers");
+    kvm_must(cpu, KVM_SET_DEBUGREGS, &debug, "setting debug registers");
 }
 
 /* What was accepted and not yet delivered, and what holds delivery back. */
 static void get_events(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_vcpu_events events = { 0 };
-    must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
+    kvm_must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
     state->interrupt_shadow = events.interrupt.shadow;
     state->nmi_blocked = events.nmi.masked;
     state->event = (CpuEvent){ CPU_EVENT_NONE };
@@ -395,27 +440,32 @@ static void set_events(KvmCpu *cpu, const CpuState *state)
         .nmi = { .injected = event->kind == CPU_EVENT_NMI, .masked = state->nmi_blocked },
         .flags = KVM_VCPUEVENT_VALID_SHADOW, /* a NMI that waits in the kernel goes on waiting */
     };
-    must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
+    kvm_must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
 }
 
-/* A NMI that has come and that nobody has accepted is a signal of the vCPU's. */
-static void move_pending_nmi(KvmCpu *cpu)
+/* A NMI that has come and that nobody has accepted yet. */
+static bool get_nmi_pending(KvmCpu *cpu)
 {
     struct kvm_vcpu_events events = { 0 };
 
-    must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
-    if (!events.nmi.pending)
-        return;
-    __atomic_fetch_or(&cpu->vcpu.signals, VCPU_SIGNAL_NMI, __ATOMIC_SEQ_CST);
-    events.nmi.pending = 0;
+    kvm_must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
+    return events.nmi.pending;
+}
+
+static void set_nmi_pending(KvmCpu *cpu, bool pending)
+{
+    struct kvm_vcpu_events events = { 0 };
+
+    kvm_must(cpu, KVM_GET_VCPU_EVENTS, &events, "reading events");
+    events.nmi.pending = pending;
     events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
-    must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
+    kvm_must(cpu, KVM_SET_VCPU_EVENTS, &events, "setting events");
 }
 
 static void get_activity(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_mp_state mp = { 0 };
-    must(cpu, KVM_GET_MP_STATE, &mp, "reading the run state");
+    kvm_must(cpu, KVM_GET_MP_STATE, &mp, "reading the run state");
     state->halted = mp.mp_state == KVM_MP_STATE_HALTED;
     state->wait_sipi =
         mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED;
@@ -426,7 +476,7 @@ static void set_activity(KvmCpu *cpu, const CpuState *state)
     struct kvm_mp_state mp = { .mp_state = state->wait_sipi ? KVM_MP_STATE_INIT_RECEIVED
                                            : state->halted  ? KVM_MP_STATE_HALTED
                                                             : KVM_MP_STATE_RUNNABLE };
-    must(cpu, KVM_SET_MP_STATE, &mp, "setting the run state");
+    kvm_must(cpu, KVM_SET_MP_STATE, &mp, "setting the run state");
 }
 
 void kvm_get_registers(KvmCpu *cpu, CpuState *state)
@@ -440,6 +490,7 @@ void kvm_get_registers(KvmCpu *cpu, CpuState *state)
     get_activity(cpu, state);
     get_events(cpu, state);
     state->tsc_offset = cpu->tsc_offset = get_tsc_offset(cpu);
+    state->tsc_adjust = get_msr(cpu, MSR_TSC_ADJUST);
 }
 
 void kvm_set_registers(KvmCpu *cpu, const CpuState *state)
@@ -457,41 +508,13 @@ void kvm_set_registers(KvmCpu *cpu, const CpuState *state)
     }
 }
 
-G_STATIC_ASSERT(sizeof(struct kvm_lapic_state) == 64 * 16);
-
-static void get_apic(KvmCpu *cpu)
-{
-    const CpuBoard *board = cpu->vcpu.board;
-    struct kvm_sregs sregs = { 0 };
-    struct kvm_lapic_state page = { 0 };
-    CpuApic apic;
-
-    if (!board->apic_set)
-        return;
-    must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
-    must(cpu, KVM_GET_LAPIC, &page, "reading the local APIC");
-    apic.base = sregs.apic_base;
-    for (unsigned i = 0; i < 64; i++)
-        memcpy(&apic.registers[i], page.regs + i * 16, 4);
-    board->apic_set(board->opaque, cpu->vcpu.id, &apic);
-}
-
-static void set_apic(KvmCpu *cpu, const CpuApic *apic)
-{
-    struct kvm_lapic_state page = { 0 };
-
-    for (unsigned i = 0; i < 64; i++)
-        memcpy(page.regs + i * 16, &apic->registers[i], 4);
-    must(cpu, KVM_SET_LAPIC, &page, "setting the local APIC");
-}
-
 void kvm_get_state(Vcpu *vcpu, CpuState *state)
 {
     KvmCpu *cpu = kvm_cpu(vcpu);
 
+    kvm_apic_get(cpu); /* first: what it had pending becomes an event of the vCPU's */
     kvm_get_registers(cpu, state);
-    move_pending_nmi(cpu);
-    get_apic(cpu);
+    state->nmi_pending = get_nmi_pending(cpu);
 }
 
 void kvm_set_state(Vcpu *vcpu, const CpuState *state)
@@ -504,9 +527,10 @@ void kvm_set_state(Vcpu *vcpu, const CpuState *state)
     if (board->apic_get) {
         board->apic_get(board->opaque, vcpu->id, &apic);
         set_system(cpu, state, &apic.base);
-        set_apic(cpu, &apic);
+        kvm_apic_set(cpu, &apic);
     }
     cpu->tsc_offset = ~state->tsc_offset; /* sets it, whatever the kernel has */
     kvm_set_registers(cpu, state);
-    set_msr(cpu, MSR_TSC_ADJUST, state->tsc_offset);
+    set_nmi_pending(cpu, state->nmi_pending);
+    set_msr(cpu, MSR_TSC_ADJUST, state->tsc_adjust);
 }

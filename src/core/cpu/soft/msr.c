@@ -151,7 +151,7 @@ bool soft_read_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out)
     }
     switch (msr) {
     case MSR_TSC: *out = soft_tsc(cpu); return true;
-    case MSR_TSC_ADJUST: *out = cpu->tsc_offset; return true;
+    case MSR_TSC_ADJUST: *out = cpu->tsc_adjust; return true;
     case MSR_PLATFORM_ID:
     case MSR_EBL_CR_POWERON:
     case MSR_PLATFORM_INFO:
@@ -221,6 +221,13 @@ static bool write_canonical(uint64_t *field, uint64_t value)
     return true;
 }
 
+/* Both ways of setting the counter show in IA32_TSC_ADJUST (SDM vol. 3B §17.17.3). */
+static void adjust_tsc(SoftCpu *cpu, uint64_t difference)
+{
+    cpu->tsc_offset += difference;
+    cpu->tsc_adjust += difference;
+}
+
 bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
 {
     uint64_t *fixed = mtrr_fixed(cpu, msr);
@@ -237,8 +244,8 @@ bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     if (msr >= MSR_MC_0 && msr < MSR_MC_0 + 4 * N_MC_BANKS)
         return (msr & 3) == 0 || value == 0; /* CTL takes anything, the others only 0 */
     switch (msr) {
-    case MSR_TSC: cpu->tsc_offset += value - soft_tsc(cpu); return true;
-    case MSR_TSC_ADJUST: cpu->tsc_offset = value; return true;
+    case MSR_TSC: adjust_tsc(cpu, value - soft_tsc(cpu)); return true;
+    case MSR_TSC_ADJUST: adjust_tsc(cpu, value - cpu->tsc_adjust); return true;
     case MSR_SPEC_CTRL:
         if (value & ~SPEC_CTRL_WRITABLE)
             return false;

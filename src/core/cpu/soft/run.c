@@ -243,6 +243,7 @@ static void take_init(SoftCpu *cpu)
     state.xcr0 = old.xcr0;
     state.msr = old.msr;
     state.tsc_offset = old.tsc_offset;
+    state.tsc_adjust = old.tsc_adjust;
     state.cr0 |= old.cr0 & (CR0_CD | CR0_NW);
     soft_set_state(&cpu->vcpu, &state);
 }
@@ -330,12 +331,13 @@ static int answer_signals(SoftCpu *cpu)
         soft_read_mailbox(cpu);
     if (take_signal(cpu, VCPU_SIGNAL_A20))
         take_a20(cpu);
-    if (take_signal(cpu, VCPU_SIGNAL_STOP))
-        return CPU_EXIT_STOPPED;
+    /* Before stopping: what another CPU takes over is in the state. */
     if (take_signal(cpu, VCPU_SIGNAL_INIT))
         take_init(cpu);
     if (take_signal(cpu, VCPU_SIGNAL_SIPI))
         take_sipi(cpu);
+    if (take_signal(cpu, VCPU_SIGNAL_STOP))
+        return CPU_EXIT_STOPPED;
     if (cpu->wait_sipi) {
         cpu->vcpu.wake_mask = ~(unsigned)(VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_NMI);
         return CPU_EXIT_HALTED;

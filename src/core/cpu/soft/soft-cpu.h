@@ -210,7 +210,7 @@ struct SoftCpu {
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t misc_enable, debugctl, mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8],
         spec_ctrl;
-    uint64_t tsc_offset;
+    uint64_t tsc_offset, tsc_adjust;
     CpuEvent event;  /* to be delivered first */
     uint64_t random; /* RDRAND of a deterministic machine */
     bool shadow;     /* no interrupt (and no debug trap) before the next instruction has run */

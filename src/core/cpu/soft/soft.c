@@ -71,6 +71,13 @@ static void soft_machine_free(void *backend)
     g_free(machine);
 }
 
+static bool soft_limit_model(void *backend, CpuModel *model, GError **error)
+{
+    CpuModel all = cpu_model_software(model->n_cpus);
+    cpu_model_restrict(model, all.features);
+    return true;
+}
+
 static bool soft_vcpu_init(Vcpu *vcpu, GError **error)
 {
     SoftCpu *cpu = (SoftCpu *)vcpu;
@@ -229,10 +236,12 @@ void soft_get_state(Vcpu *vcpu, CpuState *state)
     memcpy(state->msr.mtrr_mask, cpu->mtrr_mask, sizeof cpu->mtrr_mask);
     state->msr.spec_ctrl = cpu->spec_ctrl;
     state->tsc_offset = cpu->tsc_offset;
+    state->tsc_adjust = cpu->tsc_adjust;
     state->halted = cpu->halted;
     state->wait_sipi = cpu->wait_sipi;
     state->interrupt_shadow = cpu->shadow;
     state->nmi_blocked = cpu->nmi_blocked;
+    state->nmi_pending = __atomic_load_n(&vcpu->signals, __ATOMIC_SEQ_CST) & VCPU_SIGNAL_NMI;
     state->event = cpu->event;
 }
 
@@ -279,11 +288,14 @@ void soft_set_state(Vcpu *vcpu, const CpuState *state)
     memcpy(cpu->mtrr_mask, state->msr.mtrr_mask, sizeof cpu->mtrr_mask);
     cpu->spec_ctrl = state->msr.spec_ctrl;
     cpu->tsc_offset = state->tsc_offset;
+    cpu->tsc_adjust = state->tsc_adjust;
     cpu->halted = state->halted;
     cpu->wait_sipi = state->wait_sipi;
     cpu->shadow = state->interrupt_shadow;
     cpu->nmi_blocked = state->nmi_blocked;
     cpu->event = state->event;
+    if (state->nmi_pending)
+        __atomic_fetch_or(&vcpu->signals, VCPU_SIGNAL_NMI, __ATOMIC_SEQ_CST);
     cpu->delivering = -1;
     cpu->op = NULL;
     cpu->cpl = !(cpu->cr0 & CR0_PE)      ? 0
@@ -301,6 +313,7 @@ const CpuOps cpu_soft_ops = {
     .name = "software",
     .machine_new = soft_machine_new,
     .machine_free = soft_machine_free,
+    .limit_model = soft_limit_model,
     .vcpu_size = sizeof(SoftCpu),
     .vcpu_init = soft_vcpu_init,
     .vcpu_clear = soft_vcpu_clear,

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* Local APICs between the kernel, which keeps them while KVM runs the guest, and the board. What
+ * needs care is the timer: the kernel turns an expiry into an interrupt only on the way into the
+ * guest, and starts an expired one-shot anew. */
+
+#include "core/cpu/kvm/kvm-machine.h"
+#include <string.h>
+
+enum { ISR = 0x100, IRR = 0x200, LVT_TIMER = 0x320, INITIAL_COUNT = 0x380, CURRENT_COUNT = 0x390 };
+#define LVT_MASKED (1u << 16)
+#define LVT_MODE (3u << 17) /* 0: one-shot */
+
+G_STATIC_ASSERT(sizeof(struct kvm_lapic_state) == 64 * 16);
+
+static uint32_t *reg(CpuApic *apic, unsigned offset)
+{
+    return &apic->registers[offset / 16];
+}
+
+static bool has_expired(CpuApic *apic)
+{
+    return !(*reg(apic, LVT_TIMER) & LVT_MODE) && *reg(apic, INITIAL_COUNT) &&
+           *reg(apic, CURRENT_COUNT) == 0;
+}
+
+static void read_page(KvmCpu *cpu, CpuApic *apic)
+{
+    struct kvm_lapic_state page = { 0 };
+
+    kvm_must(cpu, KVM_GET_LAPIC, &page, "reading the local APIC");
+    for (unsigned i = 0; i < G_N_ELEMENTS(apic->registers); i++)
+        memcpy(&apic->registers[i], page.regs + i * 16, 4);
+}
+
+/* Expired between the two looks, and perhaps after the kernel looked at it in between. */
+static void request_timer(CpuApic *apic, CpuApic *before)
+{
+    uint32_t lvt = *reg(apic, LVT_TIMER), word = (lvt & 0xFF) / 32 * 16, bit = 1u << (lvt & 31);
+    bool has_begun = *reg(apic, ISR + word) & ~*reg(before, ISR + word) & bit;
+
+    if (!(lvt & LVT_MASKED) && !has_begun)
+        *reg(apic, IRR + word) |= bit;
+}
+
+void kvm_apic_get(KvmCpu *cpu)
+{
+    const CpuBoard *board = cpu->vcpu.board;
+    struct kvm_sregs sregs = { 0 };
+    CpuApic before, apic;
+
+    if (!board->apic_set)
+        return;
+    read_page(cpu, &before);
+    kvm_cpu_settle(cpu);
+    read_page(cpu, &apic);
+    if (!has_expired(&before) && has_expired(&apic))
+        request_timer(&apic, &before);
+    kvm_must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
+    apic.base = sregs.apic_base;
+    board->apic_set(board->opaque, cpu->vcpu.id, &apic);
+}
+
+void kvm_apic_set(KvmCpu *cpu, const CpuApic *from)
+{
+    struct kvm_lapic_state page = { 0 };
+    CpuApic apic = *from;
+
+    if (has_expired(&apic))
+        *reg(&apic, INITIAL_COUNT) = 0; /* or it would expire once more */
+    for (unsigned i = 0; i < G_N_ELEMENTS(apic.registers); i++)
+        memcpy(page.regs + i * 16, &apic.registers[i], 4);
+    kvm_must(cpu, KVM_SET_LAPIC, &page, "setting the local APIC");
+}
