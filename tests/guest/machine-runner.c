@@ -11,6 +11,7 @@
 #include "core/dev/i8042.h"
 #include "core/dev/vga.h"
 #include "core/machine/machine.h"
+#include "state-trace.h"
 #include <gio/gio.h>
 #include <locale.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ typedef struct {
     gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
         press_power, pauses;
     gint64 max_instructions;
+    char *states;
+    gint64 states_from, states_every, states_plant;
     /* what happens; under lock */
     GMutex lock;
     GString *serial, *debug, *line;
@@ -105,6 +108,15 @@ static void on_event(void *opaque, MachineEvent event)
     r->powered_off |= event == MACHINE_EVENT_POWEROFF;
     r->was_reset |= event == MACHINE_EVENT_RESET;
     g_mutex_unlock(&r->lock);
+}
+
+/* A deterministic guest that halts for good gets no further in instructions. */
+static bool has_run_enough(Runner *r)
+{
+    uint64_t most = (uint64_t)r->max_instructions;
+
+    return most &&
+           (instructions(r) > most || (r->deterministic && clock_now_ns(r->machine->clock) > most));
 }
 
 static bool text_matches(Runner *r)
@@ -183,8 +195,7 @@ static int wait_for_end(Runner *r)
         if (reset || machine_state(r->machine) == MACHINE_FAILED ||
             machine_state(r->machine) == MACHINE_PAUSED_PROBLEM)
             return EXIT_GUEST_FAILED;
-        if (g_get_monotonic_time() > deadline ||
-            (r->max_instructions && instructions(r) > (uint64_t)r->max_instructions))
+        if (g_get_monotonic_time() > deadline || has_run_enough(r))
             return EXIT_TIME_UP;
     }
 }
@@ -247,7 +258,9 @@ static void fill_config(Runner *r, MachineConfig *config)
         .name = "runner",
         .memory_bytes = r->memory_mib * MIB,
         .n_cpus = r->n_cpus,
-        .cpu = g_strcmp0(r->cpu, "kvm") == 0 ? &cpu_kvm_ops : &cpu_soft_ops,
+        .cpu = g_strcmp0(r->cpu, "kvm") == 0 ? &cpu_kvm_ops
+               : r->states                   ? state_trace_ops()
+                                             : &cpu_soft_ops,
         .clock = r->deterministic ? CLOCK_DETERMINISTIC : CLOCK_REAL,
         .firmware_path = r->firmware,
         .boot_order = r->disk_first ? "disk,cdrom" : NULL,
@@ -275,6 +288,7 @@ static int run(Runner *r)
         fprintf(stderr, "machine-runner: %s\n", error->message);
         return EXIT_CANNOT_RUN;
     }
+    state_trace_plant((uint64_t)r->states_plant);
     char_backend_attach(r->machine->serial, on_serial, r);
     char_backend_attach(r->machine->debugcon, on_debug, r);
     machine_set_listener(r->machine, on_event, r);
@@ -285,7 +299,9 @@ static int run(Runner *r)
         move(r, &cpu_soft_ops);
     if (r->moves_ms)
         r->mover = g_thread_new("mover", keep_moving, r);
-    if (machine_start(r->machine, false, &error))
+    if ((!r->states || state_trace_attach(r->machine, r->states, (uint64_t)r->states_from,
+                                          (uint64_t)r->states_every, &error)) &&
+        machine_start(r->machine, false, &error))
         status = wait_for_end(r);
     else
         fprintf(stderr, "machine-runner: %s\n", error->message);
@@ -293,6 +309,7 @@ static int run(Runner *r)
     if (r->mover)
         g_thread_join(r->mover);
     machine_pause(r->machine);
+    state_trace_detach();
     if (r->screenshot)
         write_screenshot(r);
     print_end(r, status, (g_get_monotonic_time() - begin) / 1e6, cpu_seconds() - cpu_begin,
@@ -303,7 +320,7 @@ static int run(Runner *r)
 
 int main(int argc, char **argv)
 {
-    static Runner r = { .memory_mib = 256, .n_cpus = 1, .timeout_s = 60 };
+    static Runner r = { .memory_mib = 256, .n_cpus = 1, .timeout_s = 60, .states_every = 5000000 };
     const GOptionEntry options[] = {
         { "memory", 'm', 0, G_OPTION_ARG_INT, &r.memory_mib, "Memory in MiB", "N" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &r.cpu, "software (the default) or kvm", "CPU" },
@@ -324,7 +341,8 @@ int main(int argc, char **argv)
         { "until-text", 0, 0, G_OPTION_ARG_STRING, &r.until_text, "Text screen", "REGEX" },
         { "marks", 0, 0, G_OPTION_ARG_STRING, &r.marks, "Add retired=N to such serial lines",
           "REGEX" },
-        { "max-instructions", 0, 0, G_OPTION_ARG_INT64, &r.max_instructions, "Then stop", "N" },
+        { "max-instructions", 0, 0, G_OPTION_ARG_INT64, &r.max_instructions,
+          "Then stop; of a deterministic guest's time too", "N" },
         { "deterministic", 0, 0, G_OPTION_ARG_NONE, &r.deterministic, "Clock by instructions",
           NULL },
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &r.no_reboot, "A reset ends the run", NULL },
@@ -339,6 +357,12 @@ int main(int argc, char **argv)
           NULL },
         { "press-power", 0, 0, G_OPTION_ARG_NONE, &r.press_power,
           "After what was waited for, press the power button and wait for the end", NULL },
+        { "states", 0, 0, G_OPTION_ARG_FILENAME, &r.states,
+          "Write the state at intervals (with --deterministic)", "FILE" },
+        { "states-from", 0, 0, G_OPTION_ARG_INT64, &r.states_from, "The first", "NS" },
+        { "states-every", 0, 0, G_OPTION_ARG_INT64, &r.states_every, "Interval", "NS" },
+        { "states-plant", 0, 0, G_OPTION_ARG_INT64, &r.states_plant,
+          "Change a register then, which must be found", "NS" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &r.quiet, "Print the last line only", NULL },
         { NULL }
     };
