@@ -96,7 +96,7 @@ static gpointer run_cpu(gpointer data)
             break;
         case CPU_EXIT_FAILED:
             set_done(cpu, true);
-            machine_request_software_cpu(machine,
+            machine_request_software_cpu(machine, cpu->vcpu->ops,
                                          cpu->vcpu->failure ? cpu->vcpu->failure : "no reason");
             break;
         }

@@ -86,6 +86,7 @@ struct MachinePrivate {
     GMutex text_lock;
     MachineTrouble problem;        /* text_lock */
     char *cpu_left;                /* text_lock: why the CPU that was asked for runs no more */
+    const CpuOps *cpu_failed;      /* text_lock: which could not go on, last */
     MachineTrouble coming_problem; /* text_lock: for the request under way */
     unsigned n_triple_faults;      /* atomic */
     void (*listener)(void *opaque, MachineEvent event);
@@ -148,7 +149,7 @@ void machine_drives_retry(Machine *machine);
 bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error);
 
 /* machine.c */
-void machine_request_software_cpu(Machine *machine, const char *why);
+void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why);
 void machine_request(Machine *machine, MachineRequest request);
 /* Takes @trouble's strings. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
 void machine_report(Machine *machine, MachineRequest request, MachineTrouble trouble);

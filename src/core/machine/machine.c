@@ -337,22 +337,29 @@ bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
     return good;
 }
 
-void machine_request_software_cpu(Machine *machine, const char *why)
+void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why)
 {
     MachinePrivate *p = machine->priv;
 
     g_mutex_lock(&p->text_lock);
     g_free(p->cpu_left);
     p->cpu_left = g_strdup(why);
+    p->cpu_failed = failed;
     g_mutex_unlock(&p->text_lock);
     machine_request(machine, REQUEST_SOFTWARE_CPU);
 }
 
 static void move_to_software(Machine *machine)
 {
+    MachinePrivate *p = machine->priv;
     g_autoptr(GError) error = NULL;
 
-    if (machine->priv->cpu_ops != &cpu_soft_ops && machine_set_cpu(machine, &cpu_soft_ops, &error))
+    g_mutex_lock(&p->text_lock);
+    const CpuOps *failed = p->cpu_failed;
+    g_mutex_unlock(&p->text_lock);
+    if (failed != p->cpu_ops) /* the last vCPU to fail, of a CPU that was left for the first one */
+        return;
+    if (failed != &cpu_soft_ops && machine_set_cpu(machine, &cpu_soft_ops, &error))
         return;
     g_autofree char *why = machine_dup_cpu_left(machine);
     char *text = error ? g_strdup_printf("The processor cannot go on: %s. The software CPU cannot "
