@@ -334,6 +334,22 @@ class KvmHosts(unittest.TestCase):
                 self.assertRegex(reason, r"^(KVM did not start the machine|KVM does not work here|Another program holds)")
                 self.check("stop", "--force", "Box")
 
+    def test_kvm_that_fails_while_the_machine_runs_is_left(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M")
+        self.pretend_fast()
+        for pretence in ("fail=KVM_RUN:EIO", "fail=KVM_RUN:EBUSY", "fail=KVM_RUN:EFAULT", "run=exit:9", "run=exit:17"):
+            self.on_host(pretence)
+            self.check("start", "Box", "--headless")
+            self.check("wait", "Box", "--for", "text:No bootable device", "--timeout", "20")
+            state, backend, reason = self.state("Box")
+            self.assertEqual(state, "running", pretence)
+            if pretence.startswith("fail="):  # else the software CPU helps out, as often as it must
+                self.assertEqual(backend, "software", pretence)
+                self.assertIn("KVM could not go on with this machine", reason)
+            self.check("stop", "--force", "Box")
+
     def test_a_wish_for_kvm_that_fails_when_the_machine_is_made_is_told_once(self):
         if not HAS_KVM:
             self.skipTest(NEEDS_KVM)
