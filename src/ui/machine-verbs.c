@@ -67,6 +67,12 @@ void vitrine_machine_force_off(VitrineMachine *self)
                  _("The machine could not be switched off"));
 }
 
+void vitrine_machine_set_cpu(VitrineMachine *self, const char *choice)
+{
+    machine_call(self, "SetCpu", g_variant_new("(s)", choice),
+                 _("The running machine keeps its processor"));
+}
+
 /* The number of the first disc drive, or -1; with @want_free rather one that is empty or has a disc
  * of files. @out_disc (may be NULL): what else is in it, or NULL. */
 static int machine_disc_drive(VitrineMachine *self, bool want_free, char **out_disc)

@@ -59,6 +59,8 @@ void vitrine_machine_resume(VitrineMachine *self);
 void vitrine_machine_reset(VitrineMachine *self);
 void vitrine_machine_press_power(VitrineMachine *self);
 void vitrine_machine_force_off(VitrineMachine *self);
+/* "auto", "kvm" or "software": a running machine goes on with the CPU that comes of it. */
+void vitrine_machine_set_cpu(VitrineMachine *self, const char *choice);
 /* Into the first disc drive; of a machine that is off, in its definition. */
 void vitrine_machine_insert(VitrineMachine *self, const char *path);
 void vitrine_machine_eject(VitrineMachine *self);

@@ -9,6 +9,8 @@
 
 struct _VitrineSettingsSystem {
     AdwPreferencesPage parent;
+    VitrineMachine *machine; /* owned */
+    SettingsStore *store;    /* borrowed; the bindings keep it */
     AdwEntryRow *name_row;
     AdwComboRow *cpu_row;
     AdwActionRow *os_row, *memory_row, *cpus_row, *runs_on_row;
@@ -35,6 +37,19 @@ static void page_show_host(VitrineSettingsSystem *self)
     adw_action_row_set_subtitle(self->cpus_row, text);
 }
 
+static const char *const cpu_words[] = { "auto", "kvm", "software", NULL };
+
+/* A running machine moves at once. Connected before the binding, so what the file says already was
+ * not chosen here. */
+static void page_move(VitrineSettingsSystem *self)
+{
+    guint selected = adw_combo_row_get_selected(self->cpu_row);
+    g_autofree char *before = settings_store_dup(self->store, "cpu");
+    if (self->machine && selected < G_N_ELEMENTS(cpu_words) - 1 && before &&
+        strcmp(before, cpu_words[selected]) != 0)
+        vitrine_machine_set_cpu(self->machine, cpu_words[selected]);
+}
+
 static void page_update_running(VitrineMachine *machine, GParamSpec *spec,
                                 VitrineSettingsSystem *self)
 {
@@ -53,9 +68,16 @@ static void page_update_os(SettingsStore *store, VitrineSettingsSystem *self)
     adw_action_row_set_subtitle(self->os_row, known ? definition->os : "");
 }
 
+static void vitrine_settings_system_dispose(GObject *object)
+{
+    g_clear_object(&VITRINE_SETTINGS_SYSTEM(object)->machine);
+    G_OBJECT_CLASS(vitrine_settings_system_parent_class)->dispose(object);
+}
+
 static void vitrine_settings_system_class_init(VitrineSettingsSystemClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+    G_OBJECT_CLASS(klass)->dispose = vitrine_settings_system_dispose;
     gtk_widget_class_set_template_from_resource(widget_class,
                                                 "/org/vitrine/Vitrine/settings-system.ui");
 #define CHILD(name) gtk_widget_class_bind_template_child(widget_class, VitrineSettingsSystem, name)
@@ -78,16 +100,19 @@ static void vitrine_settings_system_init(VitrineSettingsSystem *self)
 
 AdwPreferencesPage *vitrine_settings_system_new(VitrineMachine *machine, SettingsStore *store)
 {
-    static const char *const cpu_words[] = { "auto", "kvm", "software", NULL };
     VitrineSettingsSystem *self = g_object_new(VITRINE_TYPE_SETTINGS_SYSTEM, NULL);
+    self->machine = g_object_ref(machine);
+    self->store = store;
     settings_bind_entry(store, "name", self->name_row);
     settings_bind_spin(store, "memory", self->memory, MIB);
     settings_bind_spin(store, "cpus", self->cpus, 0);
+    g_signal_connect_swapped(self->cpu_row, "notify::selected", G_CALLBACK(page_move), self);
     settings_bind_choice(store, "cpu", self->cpu_row, cpu_words);
     settings_note_next_start(machine, GTK_WIDGET(self->memory_row));
     settings_note_next_start(machine, GTK_WIDGET(self->cpus_row));
-    settings_note_next_start(machine, GTK_WIDGET(self->cpu_row));
     g_signal_connect_object(machine, "notify::cpu-text", G_CALLBACK(page_update_running), self, 0);
+    g_signal_connect_object(machine, "notify::cpu-reason", G_CALLBACK(page_update_running), self,
+                            0);
     page_update_running(machine, NULL, self);
     g_signal_connect_object(store, "changed", G_CALLBACK(page_update_os), self, 0);
     page_update_os(store, self);
