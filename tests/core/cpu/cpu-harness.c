@@ -423,8 +423,11 @@ CpuExit cpu_harness_step(CpuHarness *h, CpuState *state)
 
 CpuExit cpu_harness_assist(CpuHarness *h, CpuState *state)
 {
+    KvmCpu *cpu = (KvmCpu *)h->vcpu;
     bool is_shutdown = false;
-    bool good = kvm_assist((KvmCpu *)h->vcpu, &is_shutdown);
+    uint64_t before = cpu->assistant ? cpu_soft_ops.retired(cpu->assistant) : 0;
+    bool good = kvm_assist(cpu, &is_shutdown);
+    cpu->n_assisted += cpu->assistant && cpu_soft_ops.retired(cpu->assistant) > before;
     h->ops->get_state(h->vcpu, state);
     if (!good)
         printf("no assistance: %s\n", h->vcpu->failure);

@@ -451,6 +451,45 @@ enter_ring_3:
     fldpi
     ud2
 
+snippet system_calls, 64        ; into ring 3, and by SYSCALL and SYSRET there and back twice
+    gate 6, user_ends
+    mov ecx, 0xC0000081         ; STAR
+    xor eax, eax
+    mov edx, 0x00330008
+    wrmsr
+    mov ecx, 0xC0000082         ; LSTAR
+    mov eax, .entry
+    xor edx, edx
+    wrmsr
+    mov ecx, 0xC0000084         ; SFMASK
+    mov eax, 0x700
+    wrmsr
+    mov eax, 0x3B
+    mov ds, ax
+    mov es, ax
+    mov fs, ax
+    mov gs, ax
+    push 0x3B
+    push 0x38000
+    push 0x602
+    push 0x43
+    push .user
+    iretq
+.user:
+    syscall
+    inc r13d
+    syscall
+    ud2
+.entry:
+    swapgs
+    mov r8, rcx
+    mov r9, r11
+    mov r10, cs
+    mov r12, ss
+    inc r14d
+    swapgs
+    o64 sysret
+
 snippet skip_two, 64
     inc r15
     add qword [rsp], 2

@@ -65,6 +65,11 @@ CpuHarness *lockstep_harness(Lockstep *l, unsigned i)
     return l->harness[i];
 }
 
+bool lockstep_is_assisted(const Lockstep *l, unsigned i)
+{
+    return l->is_assisted[i];
+}
+
 void lockstep_put(Lockstep *l, uint64_t gpa, const void *bytes, size_t length)
 {
     cpu_harness_put(l->harness[0], gpa, bytes, length);

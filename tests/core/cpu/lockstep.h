@@ -25,6 +25,8 @@ Lockstep *lockstep_new(LockstepCpu one, LockstepCpu other);
 void lockstep_free(Lockstep *lockstep);
 /* 0: the one, 1: the other. */
 CpuHarness *lockstep_harness(Lockstep *lockstep, unsigned i);
+/* Whether that one is LOCKSTEP_ASSISTED. */
+bool lockstep_is_assisted(const Lockstep *lockstep, unsigned i);
 /* Copies @bytes to guest address @gpa of both. */
 void lockstep_put(Lockstep *lockstep, uint64_t gpa, const void *bytes, size_t length);
 /* Memory that is compared; CPU_HARNESS_GDT to 256 KiB until said otherwise. */

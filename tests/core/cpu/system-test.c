@@ -194,7 +194,8 @@ static void set_task32(Fixture *f, unsigned selector, uint32_t at, const char *c
 static void syscall_and_sysret_go_to_the_kernel_and_back(void **test)
 {
     Fixture *f = *test;
-    SKIP_IF_KNOWN(f, "ring 0 reads the host's CS and SS after SYSCALL, and SYSRET is #GP");
+    SKIP_IF_KNOWN(f,
+                  "what SYSCALL enters reads the host's CS and has ring 3's rights: SYSRET is #GP");
     start(f, CPU_HARNESS_LONG_USER, "syscall_round_trip");
     f->state.efer |= EFER_SCE;
     /* SYSRET takes its base + 16 as CS and + 8 as SS. */
