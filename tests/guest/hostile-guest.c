@@ -377,6 +377,111 @@ static void locked_devices(void)
     __atomic_exchange_n((uint32_t *)(address - 2), nasty(), __ATOMIC_SEQ_CST);
 }
 
+/* Video memory over everything, the BIOS shadowed and not, while others use both. */
+static void remap(void)
+{
+    static const uint32_t at[] = { 0xfd000000, 0xfe000000, 0xff000000, 0xfc000000, 0x80000000,
+                                   0x0,        0x1000000,  0xb0000000, 0xf0000000, 0xfffffff0 };
+    uint32_t bar = at[below(10)];
+
+    outl(0xcf8, 0x80000804);
+    outl(0xcfc, below(8) ? 7 : below(8));
+    outl(0xcf8, 0x80000810);
+    outl(0xcfc, bar);
+    poke((bar & 0xff000000) + 0x300000 + below(0x1000) * 4, seed);
+    if (!below(4))
+        prod((bar & 0xff000000) + 0xffc000 + below(0x1000)); /* what KVM keeps for itself */
+    outl(0xcf8, 0x80000090 + below(2) * 4);
+    if (below(2))
+        outb(0xcfc + below(4), below(4) * 0x11);
+    else
+        outl(0xcfc, below(2) ? nasty() & 0x33333333 : 0x33333333);
+    peek(0xc0000 + below(0x10000) * 4);
+    poke(0xd0000 + below(0x4000) * 4, seed);
+}
+
+static void write_msr(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("wrmsr" ::"c"(index), "A"(value));
+}
+
+static uint64_t read_msr(uint32_t index)
+{
+    uint64_t value;
+
+    __asm__ volatile("rdmsr" : "=A"(value) : "c"(index));
+    return value;
+}
+
+static void msrs(void)
+{
+    static const uint32_t from[] = {
+        0,     0x10,  0x1b,  0x3a,  0x48,  0x174, 0x186, 0x1a0,      0x1d9,      0x200,     0x277,
+        0x2ff, 0x38d, 0x400, 0x480, 0x570, 0x6e0, 0x800, 0x40000000, 0x4b564d00, 0xc0000080
+    };
+    uint32_t index = below(8) ? from[below(21)] + below(16) : random32();
+
+    if (below(2))
+        read_msr(index);
+    else
+        write_msr(index, (uint64_t)nasty() << 32 | nasty());
+}
+
+/* The local APIC's page in all widths and places, its base moved, x2APIC on and off. */
+static void apic(void)
+{
+    uint64_t base = LAPIC | 0x800;
+
+    switch (below(8)) {
+    case 0: write_msr(0x1b, base | below(16) << 8); break;
+    case 1: write_msr(0x1b, (below(2) ? 0xfee00000u : nasty() & ~0xfffu) | below(16) << 8); break;
+    case 2: write_msr(0x1b, 0), write_msr(0x1b, base); break;
+    case 3: write_msr(0x800 + below(0x40), (uint64_t)below(4) << 32 | nasty()); break;
+    case 4: read_msr(0x800 + below(0x100)); break;
+    default: prod(LAPIC + below(0x400) * (below(4) ? 4 : 1));
+    }
+    if (!below(16))
+        __asm__ volatile("sti\n nop\n nop\n cli");
+}
+
+/* Paging, of 32 bits or PAE, with tables that lie in what they map and are soon overwritten. */
+static void page_tables(void)
+{
+    uint32_t tables = 0x500000 + below(16) * 0x1000;
+    uint32_t cr0, is_pae = below(2);
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %0, %%cr0" ::"r"(cr0 & 0x7fffffff));
+    for (unsigned i = 0; i < 1024; i++)
+        poke(tables + i * 4, is_pae ? (i & 1 ? 0 : (i / 2) << 21 | 0x83) : i << 22 | 0x83);
+    for (unsigned i = 0; i < 8; i++)
+        poke(tables + 0x20000 + i * 4, i & 1 ? 0 : tables | 1);
+    __asm__ volatile("mov %0, %%cr4" ::"r"(0x10 | is_pae << 5));
+    __asm__ volatile("mov %0, %%cr3" ::"r"(is_pae ? tables + 0x20000 : tables));
+    __asm__ volatile("mov %0, %%cr0" ::"r"(cr0 | 0x80000000));
+    for (unsigned i = below(64); i > 0; i--) {
+        /* Mostly not the page that holds us. */
+        poke(tables + (below(32) ? 16 + below(1000) * 4 : below(1024) * 4) / 4 * 4, nasty());
+        if (below(2))
+            prod(below(4) ? nasty() : tables + below(0x1000));
+        if (!below(4))
+            __asm__ volatile("mov %%cr3, %%eax\n mov %%eax, %%cr3" ::: "eax");
+    }
+}
+
+/* The others, or all, started and reset while they run, with each other's messages under way. */
+static void starts(void)
+{
+    poke(LAPIC + 0xf0, 0x1ff);
+    poke(LAPIC + 0x310, below(2) ? 0 : below(4) << 24);
+    switch (below(4)) {
+    case 0: poke(LAPIC + 0x300, 0xc4500); break;
+    case 1: poke(LAPIC + 0x300, 0xc4600 | below(4)); break;
+    case 2: poke(LAPIC + 0x300, 0xc4601); break;
+    default: poke(LAPIC + 0x300, below(4) ? 0xc4400 : 0xc8500);
+    }
+}
+
 static void everything(void);
 
 static void (*const scenarios[])(void) = {
@@ -393,6 +498,11 @@ static void (*const scenarios[])(void) = {
     interrupt_storm,
     timers,
     locked_devices,
+    remap,
+    msrs,
+    apic,
+    page_tables,
+    starts,
     everything,
 };
 
@@ -424,10 +534,13 @@ void hostile_main(void)
         state = 1;
     for (const char *c = "hostile "; *c; c++)
         outb(0x402, *c);
+    outb(0x3f8, '!');
     for (unsigned i = 0; i < (unsigned)(ap_end - ap_start); i++)
         ((volatile char *)0x1000)[i] = ap_start[i];
     set_traps(0x7ff);
     poke(0x5f0, 0x7ff | IDT << 16);
     *(volatile uint16_t *)0x5f4 = IDT >> 16;
+    poke(LAPIC + 0x300, 0xc4500);
+    poke(LAPIC + 0x300, 0xc4601);
     hostile_next();
 }
