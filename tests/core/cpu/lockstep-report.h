@@ -17,7 +17,3 @@ typedef struct {
 /* The instruction at @before (bytes, and disassembled where there is objdump), the registers side
  * by side, the first bytes of memory from @gpa on that differ. Owned. */
 char *lockstep_report(const LockstepReport *report, uint64_t gpa, size_t length);
-/* Arithmetic flags that the instruction at @state leaves undefined (SDM vol. 2). */
-uint64_t lockstep_undefined_flags(CpuHarness *harness, const CpuState *state);
-/* Whether CS:RIP is at a string instruction with a REP prefix. */
-bool lockstep_is_repeated_string(CpuHarness *harness, const CpuState *state);

@@ -2,10 +2,11 @@
  * Copyright the Vitrine developers */
 
 #include "lockstep.h"
+#include "lockstep-insn.h"
 #include "lockstep-report.h"
 #include <string.h>
 
-#define CATCH_UP_MAX 8u
+#define CATCH_UP_MAX 64u
 #define REPEATS_MAX 100000u /* iterations of a string instruction */
 
 struct Lockstep {
@@ -152,14 +153,30 @@ static void catch_up(Lockstep *l, CpuState state[2], CpuExit exit[2])
     }
 }
 
-/* Flags that the instruction leaves undefined become those of the one. */
-static void settle_flags(Lockstep *l, const CpuState *before, CpuState state[2])
+static bool clears_upper_halves(Lockstep *l)
 {
+    for (unsigned i = 0; i < 2; i++)
+        if (!l->is_assisted[i] &&
+            cpu_harness_known_difference(l->harness[i], "CMPXCHG of 32-bit registers",
+                                         "the upper half is cleared when they are not equal"))
+            return true;
+    return false;
+}
+
+/* Flags that the instruction leaves undefined become those of the one. */
+static void settle(Lockstep *l, const CpuState *before, CpuState state[2])
+{
+    Vcpu *other = cpu_harness_vcpu(l->harness[1]);
     uint64_t undefined =
         (state[0].rflags ^ state[1].rflags) & lockstep_undefined_flags(l->harness[0], before);
-    if (!undefined)
+    uint64_t upper = 0;
+    if (lockstep_is_register_cmpxchg(l->harness[0], before))
+        for (unsigned i = 0; i < 16; i++)
+            upper |= (state[0].gpr[i] ^ state[1].gpr[i]) >> 32;
+    if (upper && clears_upper_halves(l))
+        memcpy(state[1].gpr, state[0].gpr, sizeof state[1].gpr);
+    else if (!undefined)
         return;
-    Vcpu *other = cpu_harness_vcpu(l->harness[1]);
     state[1].rflags ^= undefined;
     other->ops->set_state(other, &state[1]);
 }
@@ -189,7 +206,7 @@ char *lockstep_step(Lockstep *l, const CpuState *start, uint64_t most, uint64_t 
             exit[i] =
                 to_end ? cpu_harness_go_on(l->harness[i], &state[i]) : step_whole(l, i, &state[i]);
         catch_up(l, state, exit);
-        settle_flags(l, &before, state);
+        settle(l, &before, state);
         (*out_n)++;
         const char *field = exit[0] != exit[1] ? "how it ends" : difference(l, state);
         if (field) {
