@@ -7,6 +7,7 @@
  * not be run, 2 wrong usage, 3 time is up, 4 the machine failed or reset with --no-reboot; with
  * --debug-exit what the guest wrote times two plus one, as QEMU has it. */
 
+#include "core/cpu/kvm/kvm-machine.h"
 #include "core/dev/char-backend.h"
 #include "core/dev/i8042.h"
 #include "core/dev/vga.h"
@@ -209,6 +210,22 @@ static double cpu_seconds(void)
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* How often KVM left the guest, and how often it did not know how to go on. */
+static void print_kvm(Runner *r)
+{
+    uint64_t n_exits = 0, n_assisted = 0;
+
+    if (strcmp(machine_cpu_name(r->machine), "kvm") != 0)
+        return;
+    for (unsigned i = 0; i < machine_n_cpus(r->machine); i++) {
+        const KvmCpu *cpu = kvm_cpu(machine_vcpu(r->machine, i));
+        n_exits += cpu->n_exits;
+        n_assisted += cpu->n_assisted;
+    }
+    fprintf(stderr, "\nkvm: %" G_GUINT64_FORMAT " exits, %" G_GUINT64_FORMAT " assisted\n", n_exits,
+            n_assisted);
+}
+
 static void print_end(Runner *r, int status, double wall_s, double cpu_s, uint64_t count)
 {
     g_autofree char *problem = machine_dup_problem(r->machine);
@@ -221,6 +238,7 @@ static void print_end(Runner *r, int status, double wall_s, double cpu_s, uint64
         fprintf(stderr, "\nproblem: %s\n", problem);
     if (r->n_moves)
         fprintf(stderr, "\nmoves: %u\n", r->n_moves);
+    print_kvm(r);
     fprintf(stderr,
             "\nend: status %d, %" G_GUINT64_FORMAT
             " instructions, %.2f s wall, %.2f s CPU, %.1f MIPS, guest time %.3f s\n",
