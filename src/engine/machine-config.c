@@ -116,6 +116,11 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
                         bool disposable, GError **error)
 {
     g_autofree char *conf = g_build_filename(bundle, BUNDLE_DEFINITION, NULL);
+    static const CpuModelName models[] = { [CPU_MODEL_CHOICE_AUTO] = CPU_MODEL_AUTO,
+                                           [CPU_MODEL_CHOICE_V1] = CPU_MODEL_V1,
+                                           [CPU_MODEL_CHOICE_V2] = CPU_MODEL_V2,
+                                           [CPU_MODEL_CHOICE_V3] = CPU_MODEL_V3,
+                                           [CPU_MODEL_CHOICE_HOST] = CPU_MODEL_HOST };
     *out = (EngineConfig){ 0 };
     out->strings = g_ptr_array_new_with_free_func(g_free);
     out->temporary = g_ptr_array_new_with_free_func(g_free);
@@ -129,6 +134,7 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
     parse_uuid(definition->uuid, config->uuid);
     config->memory_bytes = definition->memory_bytes;
     config->n_cpus = definition->n_cpus;
+    config->model = models[definition->cpu_model];
     config->clock =
         definition->clock == CLOCK_CHOICE_DETERMINISTIC ? CLOCK_DETERMINISTIC : CLOCK_REAL;
     config->boot_order = definition->boot == BOOT_DISK_CDROM ? "disk,cdrom" : "cdrom,disk";

@@ -43,6 +43,8 @@ static const SchemaKey machine_keys[] = {
     { "memory", KEY_SIZE, FIELD(memory_bytes), .initial = "1G", .min = MIB, .max = TIB },
     { "cpus", KEY_NUMBER, FIELD(n_cpus), .initial = "1", .min = 1, .max = DEFINITION_MAX_CPUS },
     { "cpu", KEY_CHOICE, FIELD(cpu), .initial = "auto", .choices = "auto|kvm|software" },
+    { "cpu-model", KEY_CHOICE, FIELD(cpu_model), .initial = "auto",
+      .choices = "auto|x86-64|x86-64-v2|x86-64-v3|host" },
     { "firmware", KEY_CHOICE, FIELD(firmware), .initial = "bios", .choices = "bios|uefi" },
     { "boot", KEY_CHOICE, FIELD(boot), .initial = "cdrom,disk",
       .choices = "cdrom,disk|disk,cdrom" },

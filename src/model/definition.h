@@ -16,6 +16,13 @@
 
 typedef enum { FIRMWARE_BIOS, FIRMWARE_UEFI } DefinitionFirmware;
 typedef enum { CPU_CHOICE_AUTO, CPU_CHOICE_KVM, CPU_CHOICE_SOFTWARE } DefinitionCpu;
+typedef enum {
+    CPU_MODEL_CHOICE_AUTO,
+    CPU_MODEL_CHOICE_V1,
+    CPU_MODEL_CHOICE_V2,
+    CPU_MODEL_CHOICE_V3,
+    CPU_MODEL_CHOICE_HOST
+} DefinitionCpuModel;
 typedef enum { BOOT_CDROM_DISK, BOOT_DISK_CDROM } DefinitionBoot;
 typedef enum { CLOCK_CHOICE_REAL, CLOCK_CHOICE_DETERMINISTIC } DefinitionClock;
 typedef enum { DRIVE_NONE, DRIVE_DISK, DRIVE_CDROM } DefinitionDriveType;
@@ -33,9 +40,10 @@ typedef struct {
     char *os;   /* libosinfo short id, or empty */
     uint64_t memory_bytes;
     uint64_t n_cpus;
-    int cpu;      /* DefinitionCpu */
-    int firmware; /* DefinitionFirmware */
-    int boot;     /* DefinitionBoot */
+    int cpu;       /* DefinitionCpu */
+    int cpu_model; /* DefinitionCpuModel */
+    int firmware;  /* DefinitionFirmware */
+    int boot;      /* DefinitionBoot */
     bool boot_menu;
     int clock;      /* DefinitionClock */
     bool thumbnail; /* whether its screen is shown in the library */

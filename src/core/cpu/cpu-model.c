@@ -17,13 +17,17 @@ enum { /* leaf 1 ECX */
        F1C_SSE3 = BIT(0),
        F1C_PCLMULQDQ = BIT(1),
        F1C_SSSE3 = BIT(9),
+       F1C_FMA = BIT(12),
        F1C_CX16 = BIT(13),
        F1C_SSE41 = BIT(19),
        F1C_SSE42 = BIT(20),
        F1C_X2APIC = BIT(21),
+       F1C_MOVBE = BIT(22),
        F1C_POPCNT = BIT(23),
        F1C_AES = BIT(25),
        F1C_XSAVE = BIT(26),
+       F1C_AVX = BIT(28),
+       F1C_F16C = BIT(29),
        F1C_RDRAND = BIT(30),
 };
 #define F1C_HYPERVISOR BIT(31)
@@ -54,7 +58,10 @@ enum { /* leaf 1 EDX */
 enum { /* leaf 7 */
        F7B_FSGSBASE = BIT(0),
        F7B_TSC_ADJUST = BIT(1),
+       F7B_BMI1 = BIT(3),
+       F7B_AVX2 = BIT(5),
        F7B_SMEP = BIT(7),
+       F7B_BMI2 = BIT(8),
        F7B_ERMS = BIT(9),
        F7B_SMAP = BIT(20),
        F7D_FSRM = BIT(4),
@@ -64,6 +71,7 @@ enum { /* leaf 7 */
 };
 enum { /* leaf 80000001h */
        FEC_LAHF64 = BIT(0),
+       FEC_LZCNT = BIT(5),
        FED_SYSCALL = BIT(11),
        FED_NX = BIT(20),
        FED_PDPE1GB = BIT(26),
@@ -92,6 +100,65 @@ CpuModel cpu_model_software(unsigned n_cpus)
         .n_cpus = n_cpus,
         .brand = "Vitrine virtual CPU",
     };
+}
+
+/* What the levels add to one another (System V ABI, AMD64 supplement, table 3.1). */
+static const struct {
+    uint8_t level, word;
+    uint32_t bit;
+    const char *name;
+} level_features[] = {
+    { 2, CPU_FEATURES_1C, F1C_SSE3, "SSE3" },       { 2, CPU_FEATURES_1C, F1C_SSSE3, "SSSE3" },
+    { 2, CPU_FEATURES_1C, F1C_SSE41, "SSE4.1" },    { 2, CPU_FEATURES_1C, F1C_SSE42, "SSE4.2" },
+    { 2, CPU_FEATURES_1C, F1C_CX16, "CMPXCHG16B" }, { 2, CPU_FEATURES_1C, F1C_POPCNT, "POPCNT" },
+    { 2, CPU_FEATURES_EC, FEC_LAHF64, "LAHF" },     { 3, CPU_FEATURES_1C, F1C_XSAVE, "XSAVE" },
+    { 3, CPU_FEATURES_1C, F1C_AVX, "AVX" },         { 3, CPU_FEATURES_1C, F1C_F16C, "F16C" },
+    { 3, CPU_FEATURES_1C, F1C_FMA, "FMA" },         { 3, CPU_FEATURES_1C, F1C_MOVBE, "MOVBE" },
+    { 3, CPU_FEATURES_7B, F7B_AVX2, "AVX2" },       { 3, CPU_FEATURES_7B, F7B_BMI1, "BMI1" },
+    { 3, CPU_FEATURES_7B, F7B_BMI2, "BMI2" },       { 3, CPU_FEATURES_EC, FEC_LZCNT, "LZCNT" },
+};
+
+/* Beyond the levels a model has what systems use and programs do not see. */
+static CpuModel model_of_level(unsigned level, unsigned n_cpus)
+{
+    CpuModel model = cpu_model_software(n_cpus);
+
+    model.features[CPU_FEATURES_1C] &= F1C_X2APIC | F1C_HYPERVISOR;
+    model.features[CPU_FEATURES_7B] = model.features[CPU_FEATURES_7D] = 0;
+    model.features[CPU_FEATURES_72D] = model.features[CPU_FEATURES_EC] = 0;
+    model.features[CPU_FEATURES_ED] = FED_SYSCALL | FED_NX | FED_LM;
+    for (unsigned i = 0; i < G_N_ELEMENTS(level_features); i++)
+        if (level_features[i].level <= level)
+            model.features[level_features[i].word] |= level_features[i].bit;
+    return model;
+}
+
+CpuModel cpu_model_named(CpuModelName name, unsigned n_cpus)
+{
+    switch (name) {
+    case CPU_MODEL_V1: return model_of_level(1, n_cpus);
+    case CPU_MODEL_V2: return model_of_level(2, n_cpus);
+    case CPU_MODEL_V3: return model_of_level(3, n_cpus);
+    case CPU_MODEL_AUTO:
+    case CPU_MODEL_HOST: break;
+    }
+    CpuModel model = cpu_model_software(n_cpus);
+    model.is_host = name == CPU_MODEL_HOST;
+    return model;
+}
+
+char *cpu_model_dup_missing(const CpuModel *wanted, const CpuModel *had)
+{
+    GString *names = g_string_new(NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(level_features); i++) {
+        unsigned word = level_features[i].word;
+        if (wanted->features[word] & ~had->features[word] & level_features[i].bit)
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", level_features[i].name);
+    }
+    if (names->len == 0 && !cpu_model_fits(wanted, had->features))
+        g_string_append(names, "x86-64");
+    return g_string_free(names, names->len == 0);
 }
 
 /* Of these the board decides, not the processor. */
@@ -173,6 +240,21 @@ static void leaf_topology(const CpuModel *model, unsigned id, uint32_t subleaf, 
     }
 }
 
+static void leaf_xsave(const CpuModel *model, uint32_t subleaf, uint32_t out[4])
+{
+    bool has_avx = model->features[CPU_FEATURES_1C] & F1C_AVX;
+
+    if (!(model->features[CPU_FEATURES_1C] & F1C_XSAVE))
+        return;
+    if (subleaf == 0) {
+        out[0] = has_avx ? 7 : 3; /* x87, SSE, the upper halves */
+        out[1] = out[2] = has_avx ? 832 : 576;
+    } else if (subleaf == 2 && has_avx) {
+        out[0] = 256;
+        out[1] = 576;
+    }
+}
+
 static void leaf_basic(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t subleaf,
                        uint32_t out[4])
 {
@@ -202,12 +284,7 @@ static void leaf_basic(const CpuModel *model, unsigned id, uint32_t leaf, uint32
         }
         break;
     case 0xB: leaf_topology(model, id, subleaf, out); break;
-    case 0xD:
-        if (subleaf == 0 && model->features[CPU_FEATURES_1C] & F1C_XSAVE) {
-            out[0] = 3; /* x87 and SSE */
-            out[1] = out[2] = 576;
-        }
-        break;
+    case 0xD: leaf_xsave(model, subleaf, out); break;
     case 0x15: /* TSC : crystal, which is the APIC's clock, and that in Hz */
         out[0] = APIC_BUS_HZ / 1000000;
         out[1] = (uint32_t)(model->tsc_hz / 1000000);

@@ -22,8 +22,18 @@ typedef enum {
     CPU_N_FEATURES
 } CpuFeatureWord;
 
+/* The levels of the x86-64 psABI, which compilers and distributions speak of. */
+typedef enum {
+    CPU_MODEL_AUTO, /* all that both the software CPU and the backend have: it can be moved */
+    CPU_MODEL_V1,
+    CPU_MODEL_V2,
+    CPU_MODEL_V3,
+    CPU_MODEL_HOST, /* all that the backend has: it may not be movable */
+} CpuModelName;
+
 typedef struct {
     uint32_t features[CPU_N_FEATURES];
+    bool is_host; /* and what else the host's processor says of itself */
     uint64_t tsc_hz;
     unsigned n_cpus;
     const char *brand; /* static; up to 47 characters */
@@ -35,6 +45,10 @@ typedef struct {
 
 /* Everything that the software CPU does: x86-64-v2 and some more. */
 CpuModel cpu_model_software(unsigned n_cpus);
+/* What @name asks for; a backend then limits it. */
+CpuModel cpu_model_named(CpuModelName name, unsigned n_cpus);
+/* The features of @wanted that @had does not have, by name ("AVX2, BMI1"); NULL: none. */
+char *cpu_model_dup_missing(const CpuModel *wanted, const CpuModel *had);
 /* Leaves out of @model the features that are not in @features. What only says how the machine is
  * built (APIC, hypervisor, cores) stays. */
 void cpu_model_restrict(CpuModel *model, const uint32_t features[CPU_N_FEATURES]);

@@ -3,6 +3,8 @@
 #include "core/machine/cpu-slice.h"
 #include "core/machine/machine-private.h"
 
+#include <gio/gio.h>
+
 /* The vCPUs of a machine: made, run by a thread each, stopped, reset. */
 
 /* CPUs that keep decoded instructions hear of writes from elsewhere. */
@@ -21,6 +23,26 @@ void machine_cpus_watch_code(Machine *machine)
     watch_code(p, p->vga_rom);
 }
 
+/* The model that the definition asks for, on the CPU that is to run it. */
+static bool limit_model(MachinePrivate *p, GError **error)
+{
+    CpuModel wanted = cpu_model_named(p->config.model, p->config.n_cpus), had = wanted;
+    bool is_named = p->config.model != CPU_MODEL_AUTO && p->config.model != CPU_MODEL_HOST;
+
+    if (p->cpu_ops->limit_model && !p->cpu_ops->limit_model(p->backend, &had, error))
+        return false;
+    g_autofree char *missing = is_named ? cpu_model_dup_missing(&wanted, &had) : NULL;
+    if (missing) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                    "The processor model that is set has %s, which this computer's %s CPU does not "
+                    "have.",
+                    missing, p->cpu_ops->name);
+        return false;
+    }
+    p->board.model = had;
+    return true;
+}
+
 bool machine_cpus_new(Machine *machine, GError **error)
 {
     MachinePrivate *p = machine->priv;
@@ -30,7 +52,7 @@ bool machine_cpus_new(Machine *machine, GError **error)
     p->backend = p->cpu_ops->machine_new(&p->board, p->config.n_cpus, error);
     if (!p->backend)
         return false;
-    if (p->cpu_ops->limit_model && !p->cpu_ops->limit_model(p->backend, &p->board.model, error))
+    if (!limit_model(p, error))
         return false;
     machine_cpus_watch_code(machine);
     for (unsigned i = 0; i < p->config.n_cpus; i++) {

@@ -34,7 +34,8 @@ typedef struct {
     uint8_t uuid[16];
     uint64_t memory_bytes;
     unsigned n_cpus;
-    const CpuOps *cpu; /* &cpu_soft_ops, &cpu_kvm_ops */
+    const CpuOps *cpu;  /* &cpu_soft_ops, &cpu_kvm_ops */
+    CpuModelName model; /* what the guest is told of it */
     ClockKind clock;
     const char *firmware_path; /* BIOS image; NULL: SeaBIOS where distributions put it */
     const char *vga_rom_path;  /* NULL: SeaVGABIOS where distributions put it */

@@ -11,6 +11,7 @@
 
 #define MAX_ENTRIES 256
 #define MAX_SUBLEAVES 8
+#define BIT_HYPERVISOR (UINT32_C(1) << 31) /* leaf 1 ECX */
 
 typedef struct kvm_cpuid2 CpuidTable;
 
@@ -54,9 +55,51 @@ static bool has_subleaves(uint32_t leaf)
     return leaf == 4 || leaf == 7 || leaf == 0xB || leaf == 0xD;
 }
 
+/* Leaves that say how the machine is built, not what its processor can do. */
+static bool is_ours(uint32_t leaf)
+{
+    return leaf == 4 || leaf == 0xB || leaf == 0x15 || leaf == 0x16 || leaf == CPU_LEAF_HYPERVISOR;
+}
+
+static bool has_leaf(const CpuidTable *table, uint32_t leaf)
+{
+    for (unsigned i = 0; i < table->nent; i++)
+        if (table->entries[i].function == leaf)
+            return true;
+    return false;
+}
+
+/* The host's own words, but for what is ours; in leaf 1 that is the APIC's id and the cores. */
+static void add_host(const KvmCpu *cpu, CpuidTable *table)
+{
+    g_autofree CpuidTable *host = table_new();
+    const CpuModel *model = &cpu->vcpu.board->model;
+    uint32_t ours[4];
+
+    if (ioctl(cpu->machine->kvm_fd, KVM_GET_SUPPORTED_CPUID, host) < 0)
+        return;
+    cpu_model_leaf(model, cpu->vcpu.id, 1, 0, ours);
+    for (unsigned i = 0; i < host->nent; i++) {
+        struct kvm_cpuid_entry2 entry = host->entries[i];
+        if (is_ours(entry.function) || entry.function >> 16 == CPU_LEAF_HYPERVISOR >> 16 ||
+            entry.function == 0x1F)
+            continue;
+        if (entry.function == 0)
+            entry.eax = MAX(entry.eax, CPU_LEAF_MAX_BASIC);
+        if (entry.function == 1) {
+            entry.ebx = ours[1];
+            entry.ecx |= ours[2] & BIT_HYPERVISOR;
+        }
+        table->entries[table->nent++] = entry;
+    }
+}
+
 static void add_leaf(CpuidTable *table, const CpuModel *model, unsigned id, uint32_t leaf)
 {
     unsigned n = has_subleaves(leaf) ? MAX_SUBLEAVES : 1;
+
+    if (has_leaf(table, leaf))
+        return;
 
     for (unsigned subleaf = 0; subleaf < n; subleaf++) {
         uint32_t out[4];
@@ -79,6 +122,8 @@ bool kvm_cpuid_set(KvmCpu *cpu, GError **error)
     g_autofree CpuidTable *table = table_new();
 
     table->nent = 0;
+    if (model->is_host)
+        add_host(cpu, table);
     for (uint32_t leaf = 0; leaf <= CPU_LEAF_MAX_BASIC; leaf++)
         add_leaf(table, model, cpu->vcpu.id, leaf);
     add_leaf(table, model, cpu->vcpu.id, CPU_LEAF_HYPERVISOR);

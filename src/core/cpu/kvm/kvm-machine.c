@@ -7,6 +7,7 @@
 #include "core/cpu/kvm/kvm-device.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -140,7 +141,10 @@ static bool kvm_limit_model(void *backend, CpuModel *model, GError **error)
         return fail(error, "it does not say how fast its time-stamp counter is");
     if (!kvm_cpuid_features(machine->kvm_fd, features))
         return fail(error, "it does not say what its processor can do");
-    cpu_model_restrict(model, features);
+    if (model->is_host)
+        memcpy(model->features, features, sizeof model->features);
+    else
+        cpu_model_restrict(model, features);
     model->tsc_hz = khz * 1000;
     return true;
 }
