@@ -490,6 +490,29 @@ snippet system_calls, 64        ; into ring 3, and by SYSCALL and SYSRET there a
     swapgs
     o64 sysret
 
+snippet ports_of_ring_3, 64     ; IOPL 3
+    gate 6, user_ends
+    mov eax, 0x3B
+    mov ds, ax
+    mov es, ax
+    mov fs, ax
+    mov gs, ax
+    push 0x3B
+    push 0x38000
+    push 0x3202
+    push 0x43
+    push .user
+    iretq
+.user:
+    in al, 0x80
+    mov dx, 0x81
+    out dx, ax
+    mov esi, ebx
+    outsb
+    cli
+    sti
+    ud2
+
 snippet skip_two, 64
     inc r15
     add qword [rsp], 2

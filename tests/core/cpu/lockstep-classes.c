@@ -54,6 +54,8 @@ static const Class classes[] = {
     { "to_ring_3", CPU_HARNESS_LONG },
     { "system_calls", CPU_HARNESS_LONG,
       .differs = "what SYSCALL enters has ring 3's rights: SWAPGS and SYSRET are #GP" },
+    { "ports_of_ring_3", CPU_HARNESS_LONG,
+      .differs = "IRET to ring 3 loses IOPL: CLI is #GP, and IN without a bitmap" },
     { "closes_segments", CPU_HARNESS_LONG, .differs = "IRET leaves ring 3 the segments of ring 0" },
     { "decimal", CPU_HARNESS_PROTECTED },
     { "pushes", CPU_HARNESS_PROTECTED },
