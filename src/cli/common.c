@@ -60,7 +60,7 @@ VitrineDBusMachine1 *verb_connect(const char *spec, ClientMachine **out_machine,
         return NULL;
     if (!client_state_is_live(machine->state)) {
         g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("“%s” is not running (%s)"),
-                    client_machine_name(machine), client_state_name(machine->state));
+                    client_machine_name(machine), client_state_words(machine->state));
         return NULL;
     }
     VitrineDBusMachine1 *proxy = client_connect_machine(machine->definition->uuid, error);

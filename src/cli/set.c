@@ -67,9 +67,12 @@ static void tell_running(const ClientMachine *machine, const Changes *changes)
         g_dbus_error_strip_remote_error(error);
         fprintf(stderr, "vitrinectl: %s\n", error->message);
     }
-    if (changes->has_others || error)
-        fprintf(stderr, "vitrinectl: “%s” is %s; this counts from its next start\n",
-                client_machine_name(machine), client_state_name(machine->state));
+    if (changes->has_others || error) {
+        g_autofree char *words =
+            g_strdup_printf(_("“%s” is %s; this counts from its next start"),
+                            client_machine_name(machine), client_state_words(machine->state));
+        fprintf(stderr, "vitrinectl: %s\n", words);
+    }
 }
 
 bool verb_set(int argc, char **argv, GError **error)

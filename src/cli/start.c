@@ -39,7 +39,7 @@ bool verb_start(int argc, char **argv, GError **error)
         return false;
     if (client_state_is_live(machine->state)) {
         g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE, _("“%s” is %s already"),
-                    client_machine_name(machine), client_state_name(machine->state));
+                    client_machine_name(machine), client_state_words(machine->state));
         return false;
     }
     ClientStartOptions options = { .paused = paused, .disposable = disposable };

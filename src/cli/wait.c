@@ -64,7 +64,7 @@ static bool wait_for_state(ClientMachine *machine, const char *name, double time
     g_set_error(error, APP_ERROR, APP_ERROR_TIMED_OUT,
                 ngettext("“%s” is %s after %g second, not %s",
                          "“%s” is %s after %g seconds, not %s", plural(timeout)),
-                client_machine_name(machine), client_state_name(now->state), timeout, name);
+                client_machine_name(machine), client_state_words(now->state), timeout, name);
     return false;
 }
 

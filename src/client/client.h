@@ -36,6 +36,8 @@ typedef enum {
 
 /* "off", "running", … as State of org.vitrine.Machine1 says them, and "crashed". */
 const char *client_state_name(ClientState state);
+/* The same inside a sentence for people, in their language. */
+const char *client_state_words(ClientState state);
 /* -1 for an unknown word, or NULL. */
 int client_state_parse(const char *name);
 /* Whether an engine is there. */

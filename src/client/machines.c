@@ -25,6 +25,20 @@ const char *client_state_name(ClientState state)
     return state_names[state];
 }
 
+const char *client_state_words(ClientState state)
+{
+    static const char *const words[CLIENT_N_STATES] = {
+        [CLIENT_OFF] = N_("off"),
+        [CLIENT_RUNNING] = N_("running"),
+        [CLIENT_PAUSED] = N_("paused"),
+        [CLIENT_PAUSED_PROBLEM] = N_("paused, as it needs attention"),
+        [CLIENT_FAILED] = N_("failed"),
+        [CLIENT_CRASHED] = N_("stopped unexpectedly"),
+    };
+    g_return_val_if_fail(state < CLIENT_N_STATES, "");
+    return _(words[state]);
+}
+
 int client_state_parse(const char *name)
 {
     for (int i = 0; i < CLIENT_N_STATES; i++)

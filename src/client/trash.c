@@ -20,7 +20,7 @@ static bool check_off(const char *bundle, GError **error)
         return true;
     g_set_error(error, APP_ERROR, APP_ERROR_WRONG_STATE,
                 _("“%s” is %s. Stop it before deleting it"), client_machine_name(machine),
-                client_state_name(machine->state));
+                client_state_words(machine->state));
     return false;
 }
 

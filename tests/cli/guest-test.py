@@ -256,10 +256,13 @@ class Guest(unittest.TestCase):
         disk = self.bundle() + "/disk-0.qcow2"
         self.ctl("create", "--name", "thief", "--disk", "none", "--memory", "32M")
         self.ctl("set", "thief", "drive-1.type=disk", "drive-1.path=" + disk)
-        result = subprocess.run([VITRINECTL, "start", "thief"], env=self.env, text=True,
-                                capture_output=True, timeout=20)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn(disk, result.stderr)
+        for language, words in (("", "in use by vitrine-engine"), ("de", "benutzt, und zwar von vitrine-engine"),
+                                ("zh_CN", "使用")):
+            result = subprocess.run([VITRINECTL, "start", "thief"], env=dict(self.env, LANGUAGE=language),
+                                    text=True, capture_output=True, timeout=20)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(disk, result.stderr)
+            self.assertIn(words, result.stderr)
         self.assertEqual(json.loads(self.ctl("info", "echo", "--json"))["state"], "running")
 
     def test_an_idle_guest_costs_little(self):

@@ -5,6 +5,7 @@
 #include "core/block/disk-format.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define DISK_MAX_WORKERS 4
@@ -318,9 +319,9 @@ static bool disk_run_now(Disk *disk, DiskOperation operation, uint64_t offset, v
     if (result == 0)
         return true;
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result),
-                "“%s”: %s of %zu bytes at %" G_GUINT64_FORMAT " failed: %s", disk_path(disk),
-                operation == DISK_READ ? "reading" : "writing", length, offset,
-                g_strerror(-result));
+                operation == DISK_READ ? _("“%s”: reading %zu bytes at %llu failed: %s")
+                                       : _("“%s”: writing %zu bytes at %llu failed: %s"),
+                disk_path(disk), length, (unsigned long long)offset, g_strerror(-result));
     return false;
 }
 

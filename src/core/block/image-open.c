@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,24 +23,25 @@ static const struct {
     size_t length;
     const char *what;
 } strangers[] = {
-    { 0, "\x1f\x8b", 2, "is compressed (gzip): unpack it first" },
+    { 0, "\x1f\x8b", 2, N_("is compressed (gzip): unpack it first") },
     { 0,
       "\xfd"
       "7zXZ",
-      5, "is compressed (xz): unpack it first" },
-    { 0, "BZh", 3, "is compressed (bzip2): unpack it first" },
-    { 0, "\x28\xb5\x2f\xfd", 4, "is compressed (zstd): unpack it first" },
-    { 0, "7z\xbc\xaf\x27\x1c", 6, "is a 7-Zip archive: unpack it first" },
-    { 0, "PK\x03\x04", 4, "is a ZIP archive: unpack it first" },
+      5, N_("is compressed (xz): unpack it first") },
+    { 0, "BZh", 3, N_("is compressed (bzip2): unpack it first") },
+    { 0, "\x28\xb5\x2f\xfd", 4, N_("is compressed (zstd): unpack it first") },
+    { 0, "7z\xbc\xaf\x27\x1c", 6, N_("is a 7-Zip archive: unpack it first") },
+    { 0, "PK\x03\x04", 4, N_("is a ZIP archive: unpack it first") },
     { 0,
       "\x7f"
       "ELF",
-      4, "is a program, not a disc or disk image" },
-    { 0, "KDMV", 4, "is a VMDK image: convert it with “qemu-img convert -O qcow2”" },
-    { 0, "vhdxfile", 8, "is a VHDX image: convert it with “qemu-img convert -O qcow2”" },
-    { 0, "conectix", 8, "is a VHD image: convert it with “qemu-img convert -O qcow2”" },
-    { 64, "\x7f\x10\xda\xbe", 4, "is a VDI image: convert it with “qemu-img convert -O qcow2”" },
-    { 0, "QED\0", 4, "is a QED image: convert it with “qemu-img convert -O qcow2”" },
+      4, N_("is a program, not a disc or disk image") },
+    { 0, "KDMV", 4, N_("is a VMDK image: convert it with “qemu-img convert -O qcow2”") },
+    { 0, "vhdxfile", 8, N_("is a VHDX image: convert it with “qemu-img convert -O qcow2”") },
+    { 0, "conectix", 8, N_("is a VHD image: convert it with “qemu-img convert -O qcow2”") },
+    { 64, "\x7f\x10\xda\xbe", 4,
+      N_("is a VDI image: convert it with “qemu-img convert -O qcow2”") },
+    { 0, "QED\0", 4, N_("is a QED image: convert it with “qemu-img convert -O qcow2”") },
 };
 
 bool image_head_is_structured(const uint8_t head[4])
@@ -55,30 +57,34 @@ static int image_open_file(const char *path, bool read_only, GError **error)
     int problem = errno;
     if (problem == ENOENT)
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "“%s” does not exist. Was it moved or deleted?", path);
+                    _("“%s” does not exist. Was it moved or deleted?"), path);
     else if (problem == EISDIR)
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY,
-                    "“%s” is a folder, not a disc or disk image", path);
+                    _("“%s” is a folder, not a disc or disk image"), path);
     else if (problem == EACCES || problem == EPERM || problem == EROFS)
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
-                    "“%s” may not be opened for %s: %s. Check who owns it and its permissions",
-                    path, read_only ? "reading" : "writing", g_strerror(problem));
+        g_set_error(
+            error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+            read_only
+                ? _("“%s” may not be opened for reading: %s. Check who owns it and its permissions")
+                : _("“%s” may not be opened for writing: %s. Check who owns it and its "
+                    "permissions"),
+            path, g_strerror(problem));
     else
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(problem), "“%s” cannot be opened: %s",
-                    path, g_strerror(problem));
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(problem),
+                    _("“%s” cannot be opened: %s"), path, g_strerror(problem));
     return -1;
 }
 
 static bool image_measure(Image *image, struct stat *st, GError **error)
 {
     if (fstat(image->fd, st) < 0) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "“%s” cannot be examined: %s",
-                    image->path, g_strerror(errno));
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
+                    _("“%s” cannot be examined: %s"), image->path, g_strerror(errno));
         return false;
     }
     if (S_ISDIR(st->st_mode)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY,
-                    "“%s” is a folder, not a disc or disk image", image->path);
+                    _("“%s” is a folder, not a disc or disk image"), image->path);
         return false;
     }
     if (S_ISBLK(st->st_mode)) {
@@ -90,11 +96,11 @@ static bool image_measure(Image *image, struct stat *st, GError **error)
             return true;
     } else {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE,
-                    "“%s” is neither a file nor a drive", image->path);
+                    _("“%s” is neither a file nor a drive"), image->path);
         return false;
     }
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                "“%s” is empty. Was a download or copy interrupted?", image->path);
+                _("“%s” is empty. Was a download or copy interrupted?"), image->path);
     return false;
 }
 
@@ -103,23 +109,24 @@ static bool image_is_stranger(const Image *image, const uint8_t *head, GError **
 {
     if (!memcmp(head, "\177ELF", 4) && head[8] == 'A' && head[9] == 'I') {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "“%s” is an AppImage, a program to run here, not a disc or disk image",
+                    _("“%s” is an AppImage, a program to run here, not a disc or disk image"),
                     image->path);
         return true;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(strangers); i++) {
         if (memcmp(head + strangers[i].offset, strangers[i].magic, strangers[i].length))
             continue;
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "“%s” %s", image->path,
-                    strangers[i].what);
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, _("“%s” %s"), image->path,
+                    _(strangers[i].what));
         return true;
     }
     /* As a raw disk it would be an empty one, and be written over. */
     if (g_str_has_suffix(image->path, ".qcow2") && memcmp(head, "QFI\xfb", 4)) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "“%s” is a damaged qcow2 image (its first bytes are not those of one), or its "
-                    "name is wrong. Restore it from a copy, or rename it",
-                    image->path);
+        g_set_error(
+            error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+            _("“%s” is a damaged qcow2 image (its first bytes are not those of one), or its "
+              "name is wrong. Restore it from a copy, or rename it"),
+            image->path);
         return true;
     }
     return false;
@@ -130,7 +137,7 @@ static const ImageFormat *image_find_format(Image *image, const char *name, GErr
     g_autofree uint8_t *head = g_malloc0(IMAGE_HEAD);
     int result = file_read_bytes(image->fd, 0, head, MIN((uint64_t)IMAGE_HEAD, image->file_size));
     if (result) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), "“%s” cannot be read: %s",
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), _("“%s” cannot be read: %s"),
                     image->path, g_strerror(-result));
         return NULL;
     }
@@ -142,8 +149,8 @@ static const ImageFormat *image_find_format(Image *image, const char *name, GErr
             return formats[i];
     }
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                "“%s”: images of the format “%s” cannot be opened", image->path,
-                name ? name : "unknown");
+                _("“%s”: images of the format “%s” cannot be opened"), image->path,
+                name ? name : _("unknown"));
     return NULL;
 }
 
@@ -155,7 +162,7 @@ static bool image_chain_is_sane(const Image *image, const struct stat *st, GErro
         if (fstat(over->fd, &other) == 0 && other.st_dev == st->st_dev &&
             other.st_ino == st->st_ino) {
             g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                        "“%s” is its own backing file: the chain of images is damaged",
+                        _("“%s” is its own backing file: the chain of images is damaged"),
                         image->path);
             return false;
         }
@@ -163,7 +170,7 @@ static bool image_chain_is_sane(const Image *image, const struct stat *st, GErro
     if (image->depth <= IMAGE_MAX_DEPTH)
         return true;
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                "“%s”: more than %d backing files in a chain", image->path, IMAGE_MAX_DEPTH);
+                _("“%s”: more than %d backing files in a chain"), image->path, IMAGE_MAX_DEPTH);
     return false;
 }
 

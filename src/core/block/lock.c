@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,12 +78,12 @@ static char *lock_dup_holder(int fd)
         if (!g_ascii_isdigit(pid[0]) || !process_holds(pid, &st, fd))
             continue;
         if (atoi(pid) == getpid())
-            return g_strdup("this machine itself");
+            return g_strdup(_("this machine itself"));
         g_autofree char *comm_path = g_strdup_printf("/proc/%s/comm", pid);
         g_autofree char *comm = NULL;
         if (!g_file_get_contents(comm_path, &comm, NULL, NULL))
-            return g_strdup_printf("process %s", pid);
-        return g_strdup_printf("%s (process %s)", g_strstrip(comm), pid);
+            return g_strdup_printf(_("process %s"), pid);
+        return g_strdup_printf(_("%s (process %s)"), g_strstrip(comm), pid);
     }
     return NULL;
 }
@@ -90,10 +91,11 @@ static char *lock_dup_holder(int fd)
 static bool lock_refuse(int fd, const char *path, GError **error)
 {
     g_autofree char *holder = lock_dup_holder(fd);
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY,
-                "“%s” is in use by %s. Two programs that write to one disk would destroy it: close "
-                "the other one first",
-                path, holder ? holder : "another program");
+    g_set_error(
+        error, G_IO_ERROR, G_IO_ERROR_BUSY,
+        _("“%s” is in use by %s. Two programs that write to one disk would destroy it: close "
+          "the other one first"),
+        path, holder ? holder : _("another program"));
     return false;
 }
 

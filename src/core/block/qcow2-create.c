@@ -5,6 +5,7 @@
 #include "core/block/qcow2.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,13 +103,13 @@ bool disk_create_qcow2(const char *path, uint64_t size_bytes, const char *backin
     if (!size_bytes || l1_size > QCOW2_MAX_L1_BYTES / 8) {
         g_autofree char *size = g_format_size_full(size_bytes, G_FORMAT_SIZE_IEC_UNITS);
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "“%s”: a disk of %s cannot be made", path, size);
+                    _("“%s”: a disk of %s cannot be made"), path, size);
         return false;
     }
     g_autofree uint8_t *header = g_malloc0(CREATE_CLUSTER);
     if (!create_fill_header(header, size_bytes, l1_size, backing_path, backing_format)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
-                    "“%s”: the name of the image below, “%s”, is too long", path, backing_path);
+                    _("“%s”: the name of the image below, “%s”, is too long"), path, backing_path);
         return false;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -120,8 +121,8 @@ bool disk_create_qcow2(const char *path, uint64_t size_bytes, const char *backin
     if (fd >= 0)
         unlink(path);
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result),
-                result == -EEXIST ? "“%s” exists already and is not overwritten (%s)"
-                                  : "“%s” cannot be created: %s",
+                result == -EEXIST ? _("“%s” exists already and is not overwritten (%s)")
+                                  : _("“%s” cannot be created: %s"),
                 path, g_strerror(-result));
     return false;
 }

@@ -3,9 +3,8 @@
 
 #include "core/block/qcow2.h"
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
-
-#define REPAIR "It can perhaps be repaired with “qemu-img check -r all”, after a copy was made"
 
 static bool qcow2_refuse(Qcow2 *q, GIOErrorEnum code, GError **error, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
@@ -16,13 +15,15 @@ static bool qcow2_refuse(Qcow2 *q, GIOErrorEnum code, GError **error, const char
     va_start(args, format);
     g_autofree char *what = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, G_IO_ERROR, code, "“%s” %s", q->image.path, what);
+    g_set_error(error, G_IO_ERROR, code, _("“%s” %s"), q->image.path, what);
     return false;
 }
 
 static bool qcow2_damaged(Qcow2 *q, GError **error, const char *what)
 {
-    return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error, "is a damaged qcow2 image (%s). " REPAIR,
+    return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error,
+                        _("is a damaged qcow2 image (%s). It can perhaps be repaired with "
+                          "“qemu-img check -r all”, after a copy was made"),
                         what);
 }
 
@@ -32,43 +33,44 @@ static bool qcow2_judge_features(Qcow2 *q, GError **error)
 
     if (q->incompatible & QCOW2_DATA_FILE)
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "keeps its data in another file, which is not supported. Convert it "
-                            "with “qemu-img convert -O qcow2”");
+                            _("keeps its data in another file, which is not supported. Convert it "
+                              "with “qemu-img convert -O qcow2”"));
     if (q->incompatible & QCOW2_EXTENDED_L2)
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "uses subclusters (extended_l2), which is not supported. Convert it "
-                            "with “qemu-img convert -O qcow2”");
+                            _("uses subclusters (extended_l2), which is not supported. Convert it "
+                              "with “qemu-img convert -O qcow2”"));
     if (q->incompatible & ~known)
-        return qcow2_refuse(
-            q, G_IO_ERROR_NOT_SUPPORTED, error,
-            "uses features of a newer qcow2 than is known here (bits %#" G_GINT64_MODIFIER
-            "x). Convert it with a newer “qemu-img convert -O qcow2”",
-            q->incompatible & ~known);
+        return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
+                            _("uses features of a newer qcow2 than is known here (bits %#llx). "
+                              "Convert it with a newer “qemu-img convert -O qcow2”"),
+                            (unsigned long long)(q->incompatible & ~known));
     if (q->incompatible & QCOW2_CORRUPT && !q->image.read_only)
-        return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error,
-                            "is marked as corrupt and can only be opened for reading. " REPAIR);
+        return qcow2_refuse(
+            q, G_IO_ERROR_INVALID_DATA, error,
+            _("is marked as corrupt and can only be opened for reading. It can perhaps be repaired "
+              "with “qemu-img check -r all”, after a copy was made"));
     return true;
 }
 
 static bool qcow2_judge_geometry(Qcow2 *q, GError **error)
 {
     if (q->cluster_bits < QCOW2_MIN_CLUSTER_BITS || q->cluster_bits > QCOW2_MAX_CLUSTER_BITS)
-        return qcow2_damaged(q, error, "impossible cluster size");
+        return qcow2_damaged(q, error, _("impossible cluster size"));
     if (q->refcount_order > 6)
-        return qcow2_damaged(q, error, "impossible reference count width");
+        return qcow2_damaged(q, error, _("impossible reference count width"));
     if (q->image.size > (uint64_t)INT64_MAX / 2)
-        return qcow2_damaged(q, error, "impossible disk size");
+        return qcow2_damaged(q, error, _("impossible disk size"));
     q->cluster_size = UINT64_C(1) << q->cluster_bits;
     q->l2_bits = q->cluster_bits - 3;
     uint64_t needed = (q->image.size + qcow2_l2_span(q) - 1) / qcow2_l2_span(q);
     if (q->l1_size > QCOW2_MAX_L1_BYTES / 8)
-        return qcow2_damaged(q, error, "first-level table too large");
+        return qcow2_damaged(q, error, _("first-level table too large"));
     if (q->l1_size < needed)
-        return qcow2_damaged(q, error, "first-level table too small for the disk");
+        return qcow2_damaged(q, error, _("first-level table too small for the disk"));
     if (q->reftable_entries * 8 > QCOW2_MAX_REFTABLE_BYTES || !q->reftable_entries)
-        return qcow2_damaged(q, error, "reference count table of impossible size");
+        return qcow2_damaged(q, error, _("reference count table of impossible size"));
     if (qcow2_in_cluster(q, q->l1_offset) || qcow2_in_cluster(q, q->reftable_offset))
-        return qcow2_damaged(q, error, "table at an odd place");
+        return qcow2_damaged(q, error, _("table at an odd place"));
     return true;
 }
 
@@ -104,20 +106,20 @@ static bool qcow2_header_load_extensions(Qcow2 *q, uint64_t start, GError **erro
     while (at + 8 <= end) {
         uint8_t head[8];
         if (file_read_bytes(q->image.fd, at, head, sizeof head))
-            return qcow2_damaged(q, error, "unreadable header");
+            return qcow2_damaged(q, error, _("unreadable header"));
         uint32_t type = qcow2_get32(head), length = qcow2_get32(head + 4);
         at += 8;
         if (type == QCOW2_EXT_END)
             break;
         if (length > end - at)
-            return qcow2_damaged(q, error, "header extension too long");
+            return qcow2_damaged(q, error, _("header extension too long"));
         if (type == QCOW2_EXT_BACKING_FORMAT) {
             if (length > 15)
-                return qcow2_damaged(q, error, "name of the backing format too long");
+                return qcow2_damaged(q, error, _("name of the backing format too long"));
             g_free(q->backing_format);
             q->backing_format = g_malloc0(length + 1);
             if (file_read_bytes(q->image.fd, at, q->backing_format, length))
-                return qcow2_damaged(q, error, "unreadable header");
+                return qcow2_damaged(q, error, _("unreadable header"));
         } else if (type == QCOW2_EXT_BITMAPS) {
             q->has_bitmaps = true;
         }
@@ -131,14 +133,14 @@ static uint64_t *qcow2_load_table(Qcow2 *q, uint64_t offset, uint64_t entries, G
     uint64_t bytes = entries * 8;
     if (offset > q->image.file_size || bytes > q->image.file_size - offset) {
         qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error,
-                     "is incomplete: a table lies beyond the end of the file. Was a copy or "
-                     "download interrupted?");
+                     _("is incomplete: a table lies beyond the end of the file. Was a copy or "
+                       "download interrupted?"));
         return NULL;
     }
     uint64_t *table = g_try_malloc(MAX(bytes, 8));
     if (!table || file_read_bytes(q->image.fd, offset, table, bytes)) {
         g_free(table);
-        qcow2_damaged(q, error, "unreadable table");
+        qcow2_damaged(q, error, _("unreadable table"));
         return NULL;
     }
     for (uint64_t i = 0; i < entries; i++)
@@ -152,25 +154,25 @@ bool qcow2_header_load(Qcow2 *q, GError **error)
 
     if (q->image.file_size < QCOW2_H_V2_LENGTH)
         return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error,
-                            "is incomplete: the file ends within the header");
+                            _("is incomplete: the file ends within the header"));
     int result = file_read_bytes(q->image.fd, 0, h, sizeof h);
     if (result)
-        return qcow2_refuse(q, g_io_error_from_errno(-result), error, "cannot be read: %s",
+        return qcow2_refuse(q, g_io_error_from_errno(-result), error, _("cannot be read: %s"),
                             g_strerror(-result));
     if (qcow2_get32(h) != QCOW2_MAGIC)
-        return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error, "is not a qcow2 image");
+        return qcow2_refuse(q, G_IO_ERROR_INVALID_DATA, error, _("is not a qcow2 image"));
     qcow2_header_parse(q, h);
     if (q->version < 2 || q->version > 3)
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "is a qcow image of version %u; 2 and 3 are known", q->version);
+                            _("is a qcow image of version %u; 2 and 3 are known"), q->version);
     if (!qcow2_judge_features(q, error))
         return false;
     if (qcow2_get32(h + QCOW2_H_CRYPT))
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "is encrypted, which is not supported");
+                            _("is encrypted, which is not supported"));
     if (q->compression > QCOW2_COMPRESSION_ZSTD)
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "is compressed in a way that is not known here");
+                            _("is compressed in a way that is not known here"));
     if (!qcow2_judge_geometry(q, error))
         return false;
 
@@ -178,7 +180,7 @@ bool qcow2_header_load(Qcow2 *q, GError **error)
     if (length > q->cluster_size || (q->version >= 3 && length < QCOW2_H_V3_LENGTH) ||
         (q->backing_offset && (q->backing_offset < length || q->backing_size > 1023 ||
                                q->backing_offset + q->backing_size > q->cluster_size)))
-        return qcow2_damaged(q, error, "impossible header length");
+        return qcow2_damaged(q, error, _("impossible header length"));
     if (!qcow2_header_load_extensions(q, length, error))
         return false;
     q->l1 = qcow2_load_table(q, q->l1_offset, q->l1_size, error);
@@ -191,7 +193,7 @@ bool qcow2_header_load(Qcow2 *q, GError **error)
     if (q->version >= 3 && !q->image.read_only && qcow2_get64(h + QCOW2_H_AUTOCLEAR)) {
         static const uint8_t none[8];
         if (file_write_bytes(q->image.fd, QCOW2_H_AUTOCLEAR, none, sizeof none))
-            return qcow2_damaged(q, error, "the header cannot be written");
+            return qcow2_damaged(q, error, _("the header cannot be written"));
     }
     return true;
 }
@@ -209,18 +211,18 @@ bool qcow2_header_open_backing(Qcow2 *q, GError **error)
         return true;
     g_autofree char *name = g_malloc0(q->backing_size + 1);
     if (file_read_bytes(q->image.fd, q->backing_offset, name, q->backing_size))
-        return qcow2_damaged(q, error, "unreadable header");
+        return qcow2_damaged(q, error, _("unreadable header"));
     const char *file = g_str_has_prefix(name, "file:") ? name + 5 : name;
     if (backing_name_has_protocol(file) || !*file)
         return qcow2_refuse(q, G_IO_ERROR_NOT_SUPPORTED, error,
-                            "builds on “%s”, which is not a file on this computer", name);
+                            _("builds on “%s”, which is not a file on this computer"), name);
     g_autofree char *folder = g_path_get_dirname(q->image.path);
     g_autofree char *path =
         g_path_is_absolute(file) ? g_strdup(file) : g_build_filename(folder, file, NULL);
     q->backing = image_open(path, q->backing_format, true, &q->image, error);
     if (q->backing)
         return true;
-    g_prefix_error(error, "“%s” builds on another image that is needed, too: ", q->image.path);
+    g_prefix_error(error, _("“%s” builds on another image that is needed, too: "), q->image.path);
     return false;
 }
 

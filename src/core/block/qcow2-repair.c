@@ -7,6 +7,7 @@
 
 #include "core/block/qcow2.h"
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define REPAIR_MAX_CLUSTERS (UINT64_C(1) << 26)
@@ -184,20 +185,21 @@ bool qcow2_rebuild_refcounts(Qcow2 *q, GError **error)
     const char *problem = NULL;
     int result = 0;
     if (q->has_bitmaps || census.n > REPAIR_MAX_CLUSTERS)
-        problem = "it was not closed and is too complex to be repaired here";
+        problem = _("it was not closed and is too complex to be repaired here");
     else if (!(census.count = g_try_new0(uint16_t, census.n)))
-        problem = "there is not enough memory to repair it";
+        problem = _("there is not enough memory to repair it");
     else if (!census_take(&census))
-        problem = "its tables refer to places outside the file";
+        problem = _("its tables refer to places outside the file");
     else if ((result = rebuild(q, &census)))
         problem = g_strerror(-result);
     g_free(census.count);
     if (!problem)
         return true;
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                "“%s” was not closed properly and cannot be used as it is: %s. Try “qemu-img check "
-                "-r all” on a copy",
-                q->image.path, problem);
+    g_set_error(
+        error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+        _("“%s” was not closed properly and cannot be used as it is: %s. Try “qemu-img check "
+          "-r all” on a copy"),
+        q->image.path, problem);
     return false;
 }
 

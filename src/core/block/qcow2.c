@@ -3,6 +3,7 @@
 
 #include "core/block/qcow2.h"
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* Memory for tables: 2 MiB of L2 tables find 16 GiB of disk at the usual cluster size. */
@@ -39,10 +40,11 @@ static bool qcow2_open(Image *image, GError **error)
     q->file_end = (image->file_size + q->cluster_size - 1) & ~(q->cluster_size - 1);
     q->fresh_from = q->file_end;
     if (!(q->incompatible & QCOW2_DIRTY) && qcow2_is_truncated(q)) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "“%s” is incomplete or damaged: it refers to data that is not in the file. Was "
-                    "a copy or download interrupted?",
-                    image->path);
+        g_set_error(
+            error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+            _("“%s” is incomplete or damaged: it refers to data that is not in the file. Was "
+              "a copy or download interrupted?"),
+            image->path);
         return false;
     }
     if (q->incompatible & QCOW2_DIRTY && !image->read_only && !qcow2_rebuild_refcounts(q, error))

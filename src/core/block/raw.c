@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define RAW_SECTOR 512
@@ -43,7 +44,7 @@ static bool iso_open(Image *image, GError **error)
     image->size = (image->file_size + ISO_SECTOR - 1) / ISO_SECTOR * ISO_SECTOR;
     int result = file_read_bytes(image->fd, ISO_DESCRIPTORS, pvd, sizeof pvd);
     if (result) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), "“%s” cannot be read: %s",
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(-result), _("“%s” cannot be read: %s"),
                     image->path, g_strerror(-result));
         return false;
     }
@@ -54,10 +55,11 @@ static bool iso_open(Image *image, GError **error)
     uint64_t block_size = pvd[128] | pvd[129] << 8;
     uint64_t length = blocks * block_size;
     if (length > image->file_size + ISO_PADDING) {
+        g_autofree char *there = g_format_size_full(image->file_size, G_FORMAT_SIZE_LONG_FORMAT);
+        g_autofree char *whole = g_format_size_full(length, G_FORMAT_SIZE_LONG_FORMAT);
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "“%s” is incomplete: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                    " bytes are there. Download or copy it again",
-                    image->path, image->file_size, length);
+                    _("“%s” is incomplete: %s of %s are there. Download or copy it again"),
+                    image->path, there, whole);
         return false;
     }
     return true;

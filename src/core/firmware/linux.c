@@ -3,6 +3,7 @@
 #include "core/firmware/linux.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* Where things go. */
@@ -84,13 +85,13 @@ static bool decide_places(LinuxBoot *boot, const char *path, GError **error)
 
     if (boot->kernel_size < 0x1000 || get_at(k, ZP_BOOT_FLAG, 2) != 0xAA55 ||
         get_at(k, ZP_MAGIC, 4) != BOOT_MAGIC)
-        return fail(error, path, "This is not a Linux kernel (bzImage).");
+        return fail(error, path, _("This is not a Linux kernel (bzImage)."));
     if (get_at(k, ZP_VERSION, 2) < VERSION_MIN || !(get_at(k, ZP_LOAD_FLAGS, 1) & LOADED_HIGH))
-        return fail(error, path, "This kernel is older than Linux 2.6.22.");
+        return fail(error, path, _("This kernel is older than Linux 2.6.22."));
     unsigned sectors = get_at(k, ZP_SETUP_SECTS, 1);
     boot->setup_size = ((sectors ? sectors : 4) + 1) * 512;
     if (boot->setup_size >= boot->kernel_size)
-        return fail(error, path, "This kernel is cut off.");
+        return fail(error, path, _("This kernel is cut off."));
 
     uint64_t room = boot->kernel_size - boot->setup_size;
     boot->load_gpa = ONE_MIB;
@@ -101,10 +102,10 @@ static bool decide_places(LinuxBoot *boot, const char *path, GError **error)
             boot->load_gpa = preferred;
     }
     if (boot->load_gpa + room + boot->initrd_size > end)
-        return fail(error, path, "The machine has too little memory for this kernel.");
+        return fail(error, path, _("The machine has too little memory for this kernel."));
     boot->initrd_gpa = (MIN(end, initrd_max + 1) - boot->initrd_size) & ~UINT64_C(0xFFF);
     if (boot->initrd_gpa < boot->load_gpa + room && boot->initrd_size)
-        return fail(error, path, "The machine has too little memory for this initrd.");
+        return fail(error, path, _("The machine has too little memory for this initrd."));
     return true;
 }
 

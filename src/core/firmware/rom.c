@@ -3,6 +3,7 @@
 #include "core/firmware/rom.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 typedef struct {
@@ -14,8 +15,9 @@ typedef struct {
 
 static const RomSource sources[] = {
     [ROM_SEABIOS] = { .name = "bios",
-                      .what = "The SeaBIOS firmware (bios-256k.bin)",
-                      .packages = "“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seabios-bin)",
+                      .what = N_("The SeaBIOS firmware (bios-256k.bin)"),
+                      .packages =
+                          N_("“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seabios-bin)"),
                       .max_size = 16 << 20,
                       .at_end = true,
                       .path = { "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin",
@@ -23,9 +25,9 @@ static const RomSource sources[] = {
                                 "/usr/local/share/qemu/bios-256k.bin",
                                 "/usr/local/share/seabios/bios-256k.bin" } },
     [ROM_VGABIOS] = { .name = "vgabios",
-                      .what = "The SeaVGABIOS firmware (vgabios-stdvga.bin)",
+                      .what = N_("The SeaVGABIOS firmware (vgabios-stdvga.bin)"),
                       .packages =
-                          "“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seavgabios-bin)",
+                          N_("“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seavgabios-bin)"),
                       .max_size = 128 << 10,
                       .path = { "/usr/share/seabios/vgabios-stdvga.bin",
                                 "/usr/share/seavgabios/vgabios-stdvga.bin",
@@ -41,8 +43,8 @@ static const char *find(const RomSource *source, GError **error)
         if (g_file_test(source->path[i], G_FILE_TEST_IS_REGULAR))
             return source->path[i];
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                "%s is not installed. Install the package %s and start the machine again.",
-                source->what, source->packages);
+                _("%s is not installed. Install the package %s and start the machine again."),
+                _(source->what), _(source->packages));
     return NULL;
 }
 
@@ -67,13 +69,14 @@ Ram *rom_load(RomKind kind, const char *path, GError **error)
     if (!path && !(path = find(source, error)))
         return NULL;
     if (!g_file_get_contents(path, &bytes, &length, error)) {
-        g_prefix_error(error, "Cannot read the firmware image: ");
+        g_prefix_error(error, _("Cannot read the firmware image: "));
         return NULL;
     }
     if (length > source->max_size || !looks_right(kind, (const uint8_t *)bytes, length)) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "%s is not a %s image. Install the package %s again, or choose another file.",
-                    path, kind == ROM_SEABIOS ? "BIOS" : "VGA BIOS", source->packages);
+        g_set_error(
+            error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+            _("%s is not a %s image. Install the package %s again, or choose another file."), path,
+            kind == ROM_SEABIOS ? "BIOS" : "VGA BIOS", _(source->packages));
         return NULL;
     }
     Ram *ram = ram_new(source->name, length, error);

@@ -5,6 +5,7 @@
 #include "core/dev/ahci.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 
 /* A full host disk is no error of the guest's: the machine waits until there is room. */
 static void on_disk_problem(void *opaque, Disk *disk, int error_number)
@@ -47,7 +48,7 @@ bool machine_drives_open(Machine *machine, GError **error)
             if (drive->is_cdrom)
                 continue;
             g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                        "Drive %u is a hard disk without an image.", i);
+                        _("Drive %u is a hard disk without an image."), i);
             return false;
         }
         p->drive[i].disk =
@@ -117,7 +118,7 @@ bool machine_set_media(Machine *machine, unsigned drive, const char *path, GErro
 
     if (drive >= p->config.n_drives || !p->drive[drive].is_cdrom) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "Drive %u is not a CD drive: only discs can be changed.", drive);
+                    _("Drive %u is not a CD drive: only discs can be changed."), drive);
         return false;
     }
     if (path && !(disk = open_disk(machine, path, true, true, error)))

@@ -3,6 +3,7 @@
 #include "core/machine/machine-private.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* A guest changes its CPU. Its vCPUs rest while each one's whole state is taken from the one
@@ -38,13 +39,14 @@ static bool model_fits(const Machine *machine, Team *team, GError **error)
         return false;
     if (same_features(model, &limited) && model->tsc_hz == limited.tsc_hz)
         return true;
-    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                        same_features(model, &limited)
-                            ? "The running guest counts on a time-stamp counter of another speed; "
-                              "the change takes effect when the machine is started again."
-                            : "The running guest counts on instructions that the other processor "
-                              "does not have; the change takes effect when the machine is started "
-                              "again.");
+    g_set_error_literal(
+        error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+        same_features(model, &limited)
+            ? _("The running guest counts on a time-stamp counter of another speed; "
+                "the change takes effect when the machine is started again.")
+            : _("The running guest counts on instructions that the other processor "
+                "does not have; the change takes effect when the machine is started "
+                "again."));
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "core/dev/ahci.h"
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <linux/falloc.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ bool machine_start(Machine *machine, bool paused, GError **error)
         g_rec_mutex_unlock(&machine->priv->life_lock);
         g_autofree char *problem = machine_dup_problem(machine);
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                    "The machine has failed (%s). Power it off first.", problem);
+                    _("The machine has failed (%s). Power it off first."), problem);
         return false;
     }
     if (state == MACHINE_OFF && paused)
@@ -420,15 +421,15 @@ static bool check_config(const MachineConfig *config, GError **error)
     const char *wrong = NULL;
 
     if (config->n_cpus < 1 || config->n_cpus > MACHINE_MAX_CPUS)
-        wrong = "A machine has 1 to 16 CPUs.";
+        wrong = _("A machine has 1 to 16 CPUs.");
     else if (config->clock == CLOCK_DETERMINISTIC && config->n_cpus != 1)
-        wrong = "A machine with a deterministic clock has one CPU.";
+        wrong = _("A machine with a deterministic clock has one CPU.");
     else if (config->memory_bytes < MEMORY_MIN)
-        wrong = "A machine needs at least 1 MiB of memory.";
+        wrong = _("A machine needs at least 1 MiB of memory.");
     else if (config->memory_bytes >= UINT64_C(1) << (MEMORY_BITS - 1))
-        wrong = "A machine can have 512 GiB of memory at most.";
+        wrong = _("A machine can have 512 GiB of memory at most.");
     else if (config->n_drives > MACHINE_MAX_DRIVES)
-        wrong = "A machine has six drives at most.";
+        wrong = _("A machine has six drives at most.");
     if (wrong)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, wrong);
     return !wrong;

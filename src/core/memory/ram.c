@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,8 +20,8 @@ static void ram_set_error(GError **error, uint64_t size, int error_number)
         g_format_size_full((uint64_t)sysconf(_SC_AVPHYS_PAGES) * page, G_FORMAT_SIZE_IEC_UNITS);
 
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
-                "Cannot provide %s of guest memory%s%s: this computer has %s, of which %s are "
-                "free. Give the machine less memory.",
+                _("Cannot provide %s of guest memory%s%s: this computer has %s, of which %s are "
+                  "free. Give the machine less memory."),
                 wanted, error_number ? ": " : "", error_number ? g_strerror(error_number) : "",
                 total, available);
 }

@@ -7,6 +7,7 @@
 #include "core/cpu/kvm/kvm-device.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -86,12 +87,12 @@ static void *kvm_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **e
 
     if (clock_kind(board->clock) == CLOCK_DETERMINISTIC) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                            "KVM cannot run on a deterministic clock");
+                            _("KVM cannot run on a deterministic clock"));
         return NULL;
     }
     int kvm_fd = kvm_device_open(&trouble);
     if (kvm_fd < 0) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "/dev/kvm cannot be used: %s",
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, _("/dev/kvm cannot be used: %s"),
                     g_strerror(trouble.error));
         return NULL;
     }

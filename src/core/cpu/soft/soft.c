@@ -8,6 +8,7 @@
 #include "core/cpu/soft/soft-machine.h"
 #include "core/cpu/soft/translate.h"
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 
 static void each_cpu_new_view(SoftMachine *machine, FlatView *view, bool ports)
 {
@@ -88,7 +89,7 @@ static bool soft_vcpu_init(Vcpu *vcpu, GError **error)
     cpu->code = soft_code_cache_new(cpu);
     if (!cpu->code) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                    "Not enough memory for the code cache of virtual CPU %u", vcpu->id);
+                    _("Not enough memory for the code cache of virtual CPU %u"), vcpu->id);
         return false;
     }
     cpu->translator = soft_translator_new(cpu);
