@@ -339,7 +339,9 @@ class KvmHosts(unittest.TestCase):
             self.skipTest(NEEDS_KVM)
         self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M")
         self.pretend_fast()
-        for pretence in ("fail=KVM_RUN:EIO", "fail=KVM_RUN:EBUSY", "fail=KVM_RUN:EFAULT", "run=exit:9", "run=exit:17"):
+        for pretence in ("fail=KVM_RUN:EIO", "fail=KVM_RUN:EBUSY", "fail=KVM_RUN:EFAULT", "run=exit:9", "run=exit:17",
+                         "fail=KVM_SET_REGS:EINVAL", "fail=KVM_SET_SREGS:EINVAL", "fail=KVM_SET_LAPIC:EIO",
+                         "fail=KVM_SET_XSAVE:EINVAL", "fail=KVM_SET_MP_STATE:EINVAL"):
             self.on_host(pretence)
             self.check("start", "Box", "--headless")
             self.check("wait", "Box", "--for", "text:No bootable device", "--timeout", "20")

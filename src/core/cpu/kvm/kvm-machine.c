@@ -178,6 +178,7 @@ static void kvm_vcpu_clear(Vcpu *vcpu)
         return;
     cpu->machine->vcpu[vcpu->id] = NULL;
     vcpu_free(cpu->assistant);
+    g_free(cpu->refused);
     if (cpu->run)
         munmap(cpu->run, cpu->machine->run_size);
     if (cpu->fd >= 0)

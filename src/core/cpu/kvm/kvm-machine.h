@@ -38,6 +38,8 @@ typedef struct {
     unsigned in_guest;   /* atomic: may touch guest memory by slots */
     uint64_t tsc_offset; /* CpuState's, as last seen */
     bool needs_entry;    /* the last exit's instruction is completed by the next entry */
+    bool has_failed;     /* the kernel has refused what it promised, since the last set_state() */
+    CpuState *refused;   /* owned: the state that it would not take, or NULL */
     Vcpu *assistant;     /* owned, made when first needed: kvm-assist.c */
     int64_t window_us;   /* since when … */
     int64_t assisted_us; /* … so much time went into the software CPU's help */

@@ -310,6 +310,8 @@ CpuExit kvm_cpu_run(Vcpu *vcpu)
     int exit;
 
     cpu->thread = pthread_self();
+    if (cpu->refused)
+        return give_up(cpu, g_strdup("KVM does not take the processor's state"));
     while ((exit = answer_signals(cpu)) == KVM_GO_ON) {
         exit = kvm_cpu_visit(cpu);
         if (exit != KVM_GO_ON)

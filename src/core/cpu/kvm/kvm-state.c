@@ -77,8 +77,10 @@ static uint64_t *home_of(CpuState *state, unsigned i)
 
 void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
 {
-    if (ioctl(cpu->fd, request, argument) < 0)
-        g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
+    if (ioctl(cpu->fd, request, argument) >= 0)
+        return;
+    cpu->has_failed = true;
+    g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
 }
 
 /* Which of ours this KVM has: the rest keep what they are. */
@@ -387,7 +389,17 @@ static void set_msrs(KvmCpu *cpu, const CpuState *state)
         table.entries[i].index = homes[home].index;
         table.entries[i].data = *home_of((CpuState *)state, home);
     }
-    kvm_must(cpu, KVM_SET_MSRS, &table, "setting model-specific registers");
+    /* It stops at the first that it does not like, and says how many it took. Such a one has a
+     * value that this KVM's processor does not know, and keeps its own. */
+    while (table.head.nmsrs > 0) {
+        int taken = ioctl(cpu->fd, KVM_SET_MSRS, &table);
+        if (taken < 0 || (unsigned)taken >= table.head.nmsrs)
+            break;
+        g_debug("KVM: MSR 0x%x stays", table.entries[taken].index);
+        unsigned n = table.head.nmsrs - (unsigned)taken - 1;
+        memmove(table.entries, table.entries + taken + 1, n * sizeof table.entries[0]);
+        table.head.nmsrs = n;
+    }
 }
 
 static void get_debug(KvmCpu *cpu, CpuState *state)
@@ -512,6 +524,10 @@ void kvm_get_state(Vcpu *vcpu, CpuState *state)
 {
     KvmCpu *cpu = kvm_cpu(vcpu);
 
+    if (cpu->refused) {
+        *state = *cpu->refused;
+        return;
+    }
     kvm_apic_get(cpu); /* first: what it had pending becomes an event of the vCPU's */
     kvm_get_registers(cpu, state);
     state->nmi_pending = get_nmi_pending(cpu);
@@ -523,7 +539,7 @@ void kvm_set_state(Vcpu *vcpu, const CpuState *state)
     const CpuBoard *board = vcpu->board;
     CpuApic apic;
 
-    cpu->needs_entry = false;
+    cpu->needs_entry = cpu->has_failed = false;
     if (board->apic_get) {
         board->apic_get(board->opaque, vcpu->id, &apic);
         set_system(cpu, state, &apic.base);
@@ -533,4 +549,8 @@ void kvm_set_state(Vcpu *vcpu, const CpuState *state)
     kvm_set_registers(cpu, state);
     set_nmi_pending(cpu, state->nmi_pending);
     set_msr(cpu, MSR_TSC_ADJUST, state->tsc_adjust);
+    g_clear_pointer(&cpu->refused, g_free);
+    if (cpu->has_failed) /* whoever runs the guest in our place gets it whole; the board has the
+                            APIC */
+        cpu->refused = g_memdup2(state, sizeof *state);
 }
