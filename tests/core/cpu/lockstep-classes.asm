@@ -418,11 +418,20 @@ snippet nmi_in_nmi, 64          ; one is pending and waits for the IRET
     push .after
     iretq
 .after:
+    jmp wait_for_it
+snippet interrupt, 64           ; one is pending while they are off; what is executed for KVM meanwhile
+    gate 0x60, just_return
+    addps xmm0, xmm1
+    lock cmpxchg16b [rbx]
+    mov ecx, r15d               ; not yet
+    sti
+    movups [rbx], xmm0
+wait_for_it:
     mov ebp, 1000               ; some KVMs look for it rarely
 .wait:
     dec ebp
     jnz .wait
-    mov rax, [rsp - 40]
+    cli
     xor eax, eax
     mov [rsp - 40], rax         ; where it came is not compared
     mov [rsp - 24], rax

@@ -15,6 +15,7 @@ typedef struct {
     const char *name;
     CpuHarnessMode mode;
     bool with_nmi;
+    int interrupt;       /* the board has it from the start; 0: none */
     const char *differs; /* what this host's KVM gets wrong at speed, or NULL */
 } Class;
 
@@ -51,6 +52,7 @@ static const Class classes[] = {
     { "trap_flag", CPU_HARNESS_LONG },
     { "shadow", CPU_HARNESS_LONG },
     { "nmi_in_nmi", CPU_HARNESS_LONG, .with_nmi = true },
+    { "interrupt", CPU_HARNESS_LONG, .interrupt = 0x60 },
     { "to_ring_3", CPU_HARNESS_LONG },
     { "system_calls", CPU_HARNESS_LONG,
       .differs = "what SYSCALL enters has ring 3's rights: SWAPGS and SYSRET are #GP" },
@@ -129,10 +131,14 @@ static void set_state(Lockstep *l, const Class *class, CpuState *state)
     state->nmi_blocked = class->with_nmi;
 }
 
-static void signal_nmi(Lockstep *l, const Class *class)
+static void raise_what_waits(Lockstep *l, const Class *class)
 {
-    for (unsigned i = 0; i < 2 && class->with_nmi; i++)
-        vcpu_signal(cpu_harness_vcpu(lockstep_harness(l, i)), VCPU_SIGNAL_NMI);
+    for (unsigned i = 0; i < 2; i++) {
+        if (class->with_nmi)
+            vcpu_signal(cpu_harness_vcpu(lockstep_harness(l, i)), VCPU_SIGNAL_NMI);
+        if (class->interrupt)
+            cpu_harness_raise(lockstep_harness(l, i), class->interrupt);
+    }
 }
 
 static uint64_t n_assisted(Lockstep *l)
@@ -149,6 +155,8 @@ static char *check_end(Lockstep *l, const Class *class)
     uint64_t frame[3];
     vcpu->ops->get_state(vcpu, &state);
     int vector = cpu_harness_vector(&state);
+    if ((class->with_nmi || class->interrupt) && (uint32_t)state.gpr[15] != 1)
+        return g_strdup("what waited was not delivered once\n");
     if (vector < 0)
         return NULL;
     memcpy(frame, cpu_harness_ram(lockstep_harness(l, 0)) + (uint32_t)state.gpr[4], sizeof frame);
@@ -165,7 +173,7 @@ static char *run_class(Lockstep *l, const Class *class, const char *image, uint6
     bool differs = class->differs && cpu_harness_known_difference(lockstep_harness(l, 1),
                                                                   class->name, class->differs);
     /* A step takes no signals. */
-    if (!class->with_nmi && (!differs || lockstep_is_assisted(l, 1))) {
+    if (!class->with_nmi && !class->interrupt && (!differs || lockstep_is_assisted(l, 1))) {
         set_memory(l, image);
         set_state(l, class, &state);
         report = lockstep_step(l, &state, MOST, &steps);
@@ -174,7 +182,7 @@ static char *run_class(Lockstep *l, const Class *class, const char *image, uint6
     if (!report && !differs) {
         set_memory(l, image);
         set_state(l, class, &state);
-        signal_nmi(l, class);
+        raise_what_waits(l, class);
         report = lockstep_run(l, &state);
     }
     *n += steps;
