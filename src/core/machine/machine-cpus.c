@@ -243,6 +243,7 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
     bool any = false;
 
     g_return_val_if_fail(ram->dirty != NULL, false);
+    g_mutex_lock(&p->dirty_lock);
     if (p->cpu_ops->collect_dirty)
         p->cpu_ops->collect_dirty(p->backend, ram);
     for (uint64_t i = 0; i < n; i++) {
@@ -254,5 +255,6 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
     }
     if (any)
         p->cpu_ops->sync_dirty(p->backend);
+    g_mutex_unlock(&p->dirty_lock);
     return any;
 }

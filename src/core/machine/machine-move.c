@@ -102,6 +102,7 @@ bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
     Team team = { .ops = ops };
     bool good;
 
+    g_mutex_lock(&p->dirty_lock);
     g_rec_mutex_lock(&machine->lock); /* no interrupt gets lost between the two */
     for (unsigned i = 0; i < p->n_cpus; i++)
         p->cpu_ops->get_state(p->cpu[i].vcpu, &states[i]);
@@ -112,5 +113,6 @@ bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
     }
     team_clear(&team, p->n_cpus);
     g_rec_mutex_unlock(&machine->lock);
+    g_mutex_unlock(&p->dirty_lock);
     return good;
 }

@@ -71,8 +71,10 @@ struct MachinePrivate {
     unsigned n_cpus;
     CpuBoard board;
     const CpuOps *cpu_ops; /* who runs them now … */
-    void *backend; /* … and what it keeps: owned. Both change under board lock and run_lock */
+    void *backend; /* … and what it keeps: owned. Both change under dirty_lock,
+                      board lock and run_lock */
     GMutex run_lock;
+    GMutex dirty_lock; /* who takes a dirty log keeps the backend; taken before the board lock */
     GCond run_cond;
     bool run, quit;    /* run_lock */
     unsigned n_parked; /* run_lock */

@@ -473,6 +473,7 @@ Machine *machine_new(const MachineConfig *config, GError **error)
     g_rec_mutex_init(&machine->lock);
     g_rec_mutex_init(&p->life_lock);
     g_mutex_init(&p->run_lock);
+    g_mutex_init(&p->dirty_lock);
     g_cond_init(&p->run_cond);
     g_mutex_init(&p->text_lock);
     p->requests = g_async_queue_new();
@@ -523,6 +524,7 @@ void machine_free(Machine *machine)
     g_free(p->cpu_left);
     g_mutex_clear(&p->text_lock);
     g_mutex_clear(&p->run_lock);
+    g_mutex_clear(&p->dirty_lock);
     g_cond_clear(&p->run_cond);
     g_rec_mutex_clear(&p->life_lock);
     g_rec_mutex_clear(&machine->lock);

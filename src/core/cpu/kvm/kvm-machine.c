@@ -13,10 +13,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Three pages for a task state segment and one for a page table, which Intel processors without
- * "unrestricted guest" need: under the local APIC, where neither memory nor firmware lies. */
-#define IDENTITY_MAP UINT64_C(0xFEFFC000)
-#define TSS_ADDRESS UINT64_C(0xFEFFD000)
 #define IOAPIC_PINS 24
 
 static bool fail(GError **error, const char *what)
@@ -32,7 +28,7 @@ static bool create_vm(KvmMachine *machine, GError **error)
     struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS } };
     struct kvm_enable_cap all_failures = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE,
                                            .args = { 1 } };
-    uint64_t identity_map = IDENTITY_MAP;
+    uint64_t identity_map = KVM_IDENTITY_MAP;
 
     do
         machine->vm_fd = ioctl(machine->kvm_fd, KVM_CREATE_VM, 0);
@@ -40,7 +36,7 @@ static bool create_vm(KvmMachine *machine, GError **error)
     if (machine->vm_fd < 0)
         return fail(error, "no virtual machine can be made");
     if (ioctl(machine->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
-        ioctl(machine->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
+        ioctl(machine->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_ADDRESS) < 0)
         return fail(error, "its private pages cannot be placed");
     if (ioctl(machine->vm_fd, KVM_ENABLE_CAP, &split) < 0)
         return fail(error, "no local interrupt controllers");

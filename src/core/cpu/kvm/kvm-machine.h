@@ -17,6 +17,12 @@
 #define KVM_MAX_CPUS 64
 #define KVM_LEVEL_ROUTES 24 /* as many level-triggered messages as the I/O APIC has inputs */
 
+/* A page table of one page and a task state segment of three, which Intel processors without
+ * "unrestricted guest" need: where neither memory nor firmware lies. */
+#define KVM_IDENTITY_MAP UINT64_C(0xFEFFC000)
+#define KVM_TSS_ADDRESS UINT64_C(0xFEFFD000)
+#define KVM_TSS_END UINT64_C(0xFF000000)
+
 typedef struct KvmMachine KvmMachine;
 typedef struct KvmAssist KvmAssist; /* kvm-assist.c */
 

@@ -6,6 +6,7 @@
  * one does not unmap all of memory. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/irq/apic.h"
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
@@ -14,6 +15,15 @@
 #define PAM_START UINT64_C(0xC0000)
 #define PAM_END UINT64_C(0x100000)
 #define PAM_PIECE UINT64_C(0x4000)
+
+/* The kernel's own: it has slots of its own there, or answers before any slot. What a guest maps
+ * there is left to exits. */
+static const struct {
+    uint64_t start, end;
+} reserved[] = {
+    { APIC_BASE_DEFAULT, APIC_BASE_DEFAULT + RAM_PAGE_SIZE },
+    { KVM_IDENTITY_MAP, KVM_TSS_END },
+};
 
 static KvmSlot *slot_at(GArray *slots, unsigned i)
 {
@@ -43,6 +53,25 @@ static void add_piece(GArray *slots, const Span *span, uint64_t start, uint64_t 
     g_array_append_val(slots, slot);
 }
 
+/* Where the slot that begins at @start has to stop at the latest, or, in what is reserved, where
+ * the next may begin: *@out_skip. */
+static uint64_t next_border(uint64_t start, uint64_t end, bool *out_skip)
+{
+    *out_skip = false;
+    if (start < PAM_START)
+        return MIN(end, PAM_START);
+    if (start < PAM_END)
+        return MIN(end, (start & ~(PAM_PIECE - 1)) + PAM_PIECE);
+    for (unsigned i = 0; i < G_N_ELEMENTS(reserved); i++) {
+        if (start < reserved[i].start)
+            return MIN(end, reserved[i].start);
+        *out_skip = start < reserved[i].end;
+        if (*out_skip)
+            return MIN(end, reserved[i].end);
+    }
+    return end;
+}
+
 /* Slots are whole pages; the ragged ends of a span are left to exits. */
 static GArray *slots_of(const FlatView *view)
 {
@@ -57,12 +86,10 @@ static GArray *slots_of(const FlatView *view)
         if ((span->ram_offset + (start - span->start)) & 0xFFF)
             continue;
         while (start < end) {
-            uint64_t stop = end;
-            if (start < PAM_START)
-                stop = MIN(end, PAM_START);
-            else if (start < PAM_END)
-                stop = MIN(end, (start & ~(PAM_PIECE - 1)) + PAM_PIECE);
-            add_piece(slots, span, start, stop);
+            bool skip;
+            uint64_t stop = next_border(start, end, &skip);
+            if (!skip)
+                add_piece(slots, span, start, stop);
             start = stop;
         }
     }

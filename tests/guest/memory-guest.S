@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* A firmware that has video memory moved about, for memory-test.c: the first bytes of its 64 KiB,
+ * entered at F000:0000. What it does is in the byte at F000:FF00. */
+
+        .section .rodata
+        .code16
+        .macro  config_write register, value
+        movl    $0xCF8, %edx
+        movl    $(0x80000800 + \register), %eax
+        outl    %eax, %dx
+        movl    $0xCFC, %edx
+        movl    \value, %eax
+        outl    %eax, %dx
+        .endm
+
+        .global memory_guest, memory_guest_end
+        .balign 16
+memory_guest:
+        cli
+        lgdtl   %cs:(gdtr - memory_guest)
+        movl    %cr0, %eax
+        orb     $1, %al
+        movl    %eax, %cr0
+        ljmpl   $8, $(0xF0000 + flat - memory_guest)
+gdtr:   .word   23
+        .long   0xF0000 + gdt - memory_guest
+gdt:    .quad   0
+        .quad   0x00CF9B000000FFFF
+        .quad   0x00CF93000000FFFF
+        .code32
+flat:   movw    $16, %ax
+        movw    %ax, %ds
+        movw    %ax, %ss
+        config_write 0x04, $7
+        cmpb    $1, 0xFFF00
+        je      look
+
+/* Counters into random pages; now and then the whole is moved. */
+        movl    $0xFD000000, %ebp
+        xorl    %esi, %esi
+write:  incl    %esi
+        imull   $0x9E3779B1, %esi, %edi
+        shrl    $20, %edi
+        shll    $12, %edi
+        movl    %esi, (%ebp,%edi)
+        testl   $0x3FF, %esi
+        jnz     write
+        xorl    $0x01000000, %ebp
+        config_write 0x10, %ebp
+        jmp     write
+
+/* Over the local APIC, and over what KVM may want for itself. */
+look:   config_write 0x10, $0xFE000000
+        movl    $0x12345678, 0xFE300000
+        movl    $0x9ABCDEF0, 0xFEFFD004
+        movl    0xFEE00030, %ecx
+        cmpl    $0x12345678, 0xFE300000
+        jne     2f
+        cmpl    $0x9ABCDEF0, 0xFEFFD004
+        je      3f
+2:      xorl    %ecx, %ecx
+3:      movl    %ecx, %eax
+        movl    $0x501, %edx
+        outb    %al, %dx
+4:      hlt
+        jmp     4b
+memory_guest_end:
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* The guest's memory as the host sees it, on each CPU and while the guest moves from one to the
+ * other: no write is missing in the dirty log, and video memory lies where the guest puts it. The
+ * guest is memory-guest.S. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/machine/machine.h"
+#include <errno.h>
+#include <gio/gio.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIRMWARE_SIZE 0x10000
+#define WHAT_OFFSET 0xFF00
+#define LOG_US (3 * G_USEC_PER_SEC / 2)
+#define END_US (20 * G_USEC_PER_SEC)
+#define MOVE_US 20000 /* on average */
+#define APIC_VERSION 0x14
+
+extern const uint8_t memory_guest[], memory_guest_end[];
+enum { WRITE_COUNTERS, LOOK };
+
+/* KVM on Intel processors has slots of its own, and refuses others over them: for the local APIC
+ * ("APICv"), and for a task state segment and a page table of its own. */
+static unsigned n_refused; /* atomic */
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list rest;
+
+    va_start(rest, request);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    const struct kvm_userspace_memory_region *slot = argument;
+    if (request == KVM_SET_USER_MEMORY_REGION && slot->guest_phys_addr < 0xFF000000 &&
+        slot->guest_phys_addr + slot->memory_size > 0xFEE00000 &&
+        (slot->guest_phys_addr < 0xFEE01000 ||
+         slot->guest_phys_addr + slot->memory_size > 0xFEFFC000)) {
+        __atomic_fetch_add(&n_refused, 1, __ATOMIC_SEQ_CST);
+        errno = EEXIST;
+        return -1;
+    }
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+static Machine *start(const CpuOps *cpu, uint8_t what)
+{
+    static const uint8_t jump[] = { 0xEA, 0x00, 0x00, 0x00, 0xF0 };
+    g_autoptr(GError) error = NULL;
+    g_autofree uint8_t *firmware = g_malloc0(FIRMWARE_SIZE);
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("firmware-XXXXXX", &path, NULL);
+
+    if (cpu == &cpu_kvm_ops && access("/dev/kvm", R_OK | W_OK) < 0)
+        skip();
+    memcpy(firmware, memory_guest, (size_t)(memory_guest_end - memory_guest));
+    firmware[WHAT_OFFSET] = what;
+    memcpy(firmware + FIRMWARE_SIZE - 16, jump, sizeof jump);
+    assert_int_equal(write(fd, firmware, FIRMWARE_SIZE), FIRMWARE_SIZE);
+    close(fd);
+    MachineConfig config = { .name = "guest",
+                             .memory_bytes = 16 << 20,
+                             .n_cpus = 1,
+                             .cpu = cpu,
+                             .clock = CLOCK_REAL,
+                             .firmware_path = path,
+                             .debug_exit = true,
+                             .rtc_base = -1 };
+    Machine *machine = machine_new(&config, &error);
+    if (!machine)
+        fail_msg("%s", error->message);
+    unlink(path);
+    assert_true(machine_start(machine, false, &error));
+    return machine;
+}
+
+/* Video memory, once the guest has switched it on. */
+static Ram *find_logged_ram(Machine *machine)
+{
+    gint64 end = g_get_monotonic_time() + END_US;
+    Ram *ram = NULL;
+
+    while (!ram && g_get_monotonic_time() < end) {
+        g_rec_mutex_lock(&machine->lock);
+        const FlatView *view = address_space_view(machine->memory);
+        for (unsigned i = 0; i < view->n; i++)
+            if (view->spans[i].ram && view->spans[i].ram->dirty)
+                ram = view->spans[i].ram;
+        g_rec_mutex_unlock(&machine->lock);
+    }
+    assert_non_null(ram);
+    return ram;
+}
+
+/* What a screen does: the pages of the log are looked at, and no others. */
+typedef struct {
+    Machine *machine;
+    Ram *ram;
+    uint8_t *pages;
+    uint32_t *seen;
+    unsigned n_seen;
+    bool quits; /* atomic */
+} Taker;
+
+static uint32_t counter_at(const Ram *ram, uint64_t page)
+{
+    return __atomic_load_n((uint32_t *)(ram->host + (page << RAM_PAGE_SHIFT)), __ATOMIC_SEQ_CST);
+}
+
+static void take(Taker *taker)
+{
+    if (!machine_take_dirty(taker->machine, taker->ram, taker->pages))
+        return;
+    for (uint64_t i = 0; i < taker->ram->size >> RAM_PAGE_SHIFT; i++)
+        if (taker->pages[i]) {
+            taker->seen[i] = counter_at(taker->ram, i);
+            taker->n_seen++;
+        }
+}
+
+static gpointer keep_taking(gpointer data)
+{
+    Taker *taker = data;
+
+    while (!__atomic_load_n(&taker->quits, __ATOMIC_SEQ_CST)) {
+        take(taker);
+        g_usleep(200);
+    }
+    return NULL;
+}
+
+static void move_about(Machine *machine, gint64 end)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (unsigned i = 0; g_get_monotonic_time() < end; i++) {
+        g_usleep((gulong)g_random_int_range(0, 2 * MOVE_US));
+        if (!machine_set_cpu(machine, i % 2 ? &cpu_kvm_ops : &cpu_soft_ops, &error))
+            fail_msg("%s", error->message);
+    }
+}
+
+static void check_log(const CpuOps *cpu, bool moves)
+{
+    Machine *machine = start(cpu, WRITE_COUNTERS);
+    Taker taker = { .machine = machine, .ram = find_logged_ram(machine) };
+    uint64_t n = taker.ram->size >> RAM_PAGE_SHIFT, n_missing = 0;
+
+    taker.pages = g_new0(uint8_t, n);
+    taker.seen = g_new0(uint32_t, n);
+    GThread *thread = g_thread_new("taker", keep_taking, &taker);
+    if (moves)
+        move_about(machine, g_get_monotonic_time() + LOG_US);
+    else
+        g_usleep(LOG_US);
+    machine_pause(machine);
+    __atomic_store_n(&taker.quits, true, __ATOMIC_SEQ_CST);
+    g_thread_join(thread);
+    take(&taker);
+    for (uint64_t i = 0; i < n; i++)
+        n_missing += taker.seen[i] != counter_at(taker.ram, i);
+    print_message("%u pages seen\n", taker.n_seen);
+    assert_int_equal(n_missing, 0);
+    assert_true(taker.n_seen > n);
+    machine_free(machine);
+    g_free(taker.pages);
+    g_free(taker.seen);
+}
+
+static void no_write_is_missing_on_the_software_cpu(void **state)
+{
+    check_log(&cpu_soft_ops, false);
+}
+
+static void no_write_is_missing_on_kvm(void **state)
+{
+    check_log(&cpu_kvm_ops, false);
+}
+
+static void no_write_is_missing_while_the_guest_moves(void **state)
+{
+    check_log(&cpu_kvm_ops, true);
+}
+
+/* The local APIC's page is not hidden by a window that the guest puts there. */
+static void check_apic(const CpuOps *cpu)
+{
+    Machine *machine = start(cpu, LOOK);
+    gint64 end = g_get_monotonic_time() + END_US;
+
+    while (machine_exit_code(machine) < 0 && g_get_monotonic_time() < end)
+        g_usleep(1000);
+    assert_int_equal(machine_exit_code(machine), APIC_VERSION);
+    assert_int_equal(n_refused, 0);
+    machine_free(machine);
+}
+
+static void video_memory_does_not_hide_the_apic_on_the_software_cpu(void **state)
+{
+    check_apic(&cpu_soft_ops);
+}
+
+static void video_memory_does_not_hide_the_apic_on_kvm(void **state)
+{
+    check_apic(&cpu_kvm_ops);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_write_is_missing_on_the_software_cpu),
+        cmocka_unit_test(no_write_is_missing_on_kvm),
+        cmocka_unit_test(no_write_is_missing_while_the_guest_moves),
+        cmocka_unit_test(video_memory_does_not_hide_the_apic_on_the_software_cpu),
+        cmocka_unit_test(video_memory_does_not_hide_the_apic_on_kvm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
