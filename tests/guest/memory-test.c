@@ -3,7 +3,7 @@
 
 /* The guest's memory as the host sees it, on each CPU and while the guest moves from one to the
  * other: no write is missing in the dirty log, and video memory lies where the guest puts it. The
- * guest is memory-guest.S. */
+ * guest is tiny-guest.S. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "core/machine/machine.h"
+#include "tiny-machine.h"
 #include <errno.h>
 #include <gio/gio.h>
 #include <linux/kvm.h>
@@ -22,15 +22,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FIRMWARE_SIZE 0x10000
-#define WHAT_OFFSET 0xFF00
 #define LOG_US (3 * G_USEC_PER_SEC / 2)
 #define END_US (20 * G_USEC_PER_SEC)
 #define MOVE_US 20000 /* on average */
 #define APIC_VERSION 0x14
-
-extern const uint8_t memory_guest[], memory_guest_end[];
-enum { WRITE_COUNTERS, LOOK };
 
 /* KVM on Intel processors has slots of its own, and refuses others over them: for the local APIC
  * ("APICv"), and for a task state segment and a page table of its own. */
@@ -56,31 +51,13 @@ int ioctl(int fd, unsigned long request, ...)
 
 static Machine *start(const CpuOps *cpu, uint8_t what)
 {
-    static const uint8_t jump[] = { 0xEA, 0x00, 0x00, 0x00, 0xF0 };
     g_autoptr(GError) error = NULL;
-    g_autofree uint8_t *firmware = g_malloc0(FIRMWARE_SIZE);
-    g_autofree char *path = NULL;
-    int fd = g_file_open_tmp("firmware-XXXXXX", &path, NULL);
 
     if (cpu == &cpu_kvm_ops && access("/dev/kvm", R_OK | W_OK) < 0)
         skip();
-    memcpy(firmware, memory_guest, (size_t)(memory_guest_end - memory_guest));
-    firmware[WHAT_OFFSET] = what;
-    memcpy(firmware + FIRMWARE_SIZE - 16, jump, sizeof jump);
-    assert_int_equal(write(fd, firmware, FIRMWARE_SIZE), FIRMWARE_SIZE);
-    close(fd);
-    MachineConfig config = { .name = "guest",
-                             .memory_bytes = 16 << 20,
-                             .n_cpus = 1,
-                             .cpu = cpu,
-                             .clock = CLOCK_REAL,
-                             .firmware_path = path,
-                             .debug_exit = true,
-                             .rtc_base = -1 };
-    Machine *machine = machine_new(&config, &error);
+    Machine *machine = tiny_machine_new(cpu, 1, what, &error);
     if (!machine)
         fail_msg("%s", error->message);
-    unlink(path);
     assert_true(machine_start(machine, false, &error));
     return machine;
 }
@@ -153,7 +130,7 @@ static void move_about(Machine *machine, gint64 end)
 
 static void check_log(const CpuOps *cpu, bool moves)
 {
-    Machine *machine = start(cpu, WRITE_COUNTERS);
+    Machine *machine = start(cpu, TINY_WRITES_COUNTERS);
     Taker taker = { .machine = machine, .ram = find_logged_ram(machine) };
     uint64_t n = taker.ram->size >> RAM_PAGE_SHIFT, n_missing = 0;
 
@@ -196,7 +173,7 @@ static void no_write_is_missing_while_the_guest_moves(void **state)
 /* The local APIC's page is not hidden by a window that the guest puts there. */
 static void check_apic(const CpuOps *cpu)
 {
-    Machine *machine = start(cpu, LOOK);
+    Machine *machine = start(cpu, TINY_LOOKS);
     gint64 end = g_get_monotonic_time() + END_US;
 
     while (machine_exit_code(machine) < 0 && g_get_monotonic_time() < end)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* A firmware that has video memory moved about, for memory-test.c: the first bytes of its 64 KiB,
- * entered at F000:0000. What it does is in the byte at F000:FF00. */
+/* The guest of tiny-machine.h: the first bytes of its firmware, entered at F000:0000. What it does
+ * is in the byte at F000:FF00. */
 
         .section .rodata
         .code16
@@ -15,17 +15,17 @@
         outl    %eax, %dx
         .endm
 
-        .global memory_guest, memory_guest_end
+        .global tiny_guest, tiny_guest_end
         .balign 16
-memory_guest:
+tiny_guest:
         cli
-        lgdtl   %cs:(gdtr - memory_guest)
+        lgdtl   %cs:(gdtr - tiny_guest)
         movl    %cr0, %eax
         orb     $1, %al
         movl    %eax, %cr0
-        ljmpl   $8, $(0xF0000 + flat - memory_guest)
+        ljmpl   $8, $(0xF0000 + flat - tiny_guest)
 gdtr:   .word   23
-        .long   0xF0000 + gdt - memory_guest
+        .long   0xF0000 + gdt - tiny_guest
 gdt:    .quad   0
         .quad   0x00CF9B000000FFFF
         .quad   0x00CF93000000FFFF
@@ -36,6 +36,8 @@ flat:   movw    $16, %ax
         config_write 0x04, $7
         cmpb    $1, 0xFFF00
         je      look
+        cmpb    $2, 0xFFF00
+        je      starts
 
 /* Counters into random pages; now and then the whole is moved. */
         movl    $0xFD000000, %ebp
@@ -66,6 +68,11 @@ look:   config_write 0x10, $0xFE000000
         outb    %al, %dx
 4:      hlt
         jmp     4b
-memory_guest_end:
+
+/* INIT and SIPI to all others, which begin here, too. */
+starts: movl    $0xC4500, 0xFEE00300
+        movl    $0xC46F0, 0xFEE00300
+        jmp     starts
+tiny_guest_end:
 
         .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* A machine whose firmware is a guest of some dozen instructions (tiny-guest.S): it does its work
+ * at once on any CPU. Included by the tests that need no more of a guest. */
+
+#include "core/machine/machine.h"
+
+typedef enum {
+    TINY_WRITES_COUNTERS, /* all over video memory, which it moves about */
+    TINY_LOOKS,           /* at the local APIC under video memory; its version is the exit code */
+    TINY_STARTS           /* each CPU resets and starts the others, for ever */
+} TinyGuest;
+
+/* 16 MiB, powered off. */
+Machine *tiny_machine_new(const CpuOps *cpu, unsigned n_cpus, TinyGuest guest, GError **error);
