@@ -5,8 +5,14 @@
 
 #define WORK_SECONDS 60
 #define IDLE_SECONDS 20
-#define QUIET_BYTES 16384 /* a second: a log line now and then is no work */
-#define IDLE_CPU 0.15     /* of one processor: a clock on the screen is no work */
+#define QUIET_BYTES 16384                 /* a second: a log line now and then is no work */
+#define EMPTY_BYTES (UINT64_C(256) << 20) /* tables, and what a try at installing left */
+#define IDLE_CPU 0.15                     /* of one processor: a clock on the screen is no work */
+
+bool install_began_empty(uint64_t allocated_bytes, const InstallSample *now)
+{
+    return allocated_bytes < now->written_bytes + EMPTY_BYTES;
+}
 
 /* The engine was started anew, or its guest's time stood still. */
 static bool is_continued(const InstallSample *before, const InstallSample *now)

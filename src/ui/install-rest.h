@@ -16,6 +16,10 @@ typedef struct {
     uint64_t read_bytes, written_bytes; /* of all drives */
 } InstallSample;
 
+/* Whether the machine began with empty disks, which take @allocated_bytes on the host now: one that
+ * has a system already, and its disc still in the drive, does not install. */
+bool install_began_empty(uint64_t allocated_bytes, const InstallSample *now);
+
 typedef struct {
     InstallSample last;
     bool begun;          /* there is a last one */

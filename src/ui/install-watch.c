@@ -4,6 +4,7 @@
 #include "ui/install-watch.h"
 #include "model/bundle.h"
 #include "ui/install-rest.h"
+#include <sys/stat.h>
 
 #define LOOK_SECONDS 5
 
@@ -12,6 +13,7 @@ typedef struct {
     VitrineMachine *machine;    /* owned */
     VitrineDBusMachine1 *proxy; /* owned: of its engine */
     bool installs;              /* else there is nothing to watch */
+    uint64_t allocated;         /* by its disks on the host, when it was first looked at */
     bool asking;                /* an answer is on its way */
     InstallRest rest;
 } Run;
@@ -78,6 +80,10 @@ static void on_stats(GObject *source, GAsyncResult *result, gpointer opaque)
     if (!stats)
         return;
     InstallSample sample = sample_from_stats(stats);
+    if (!run->rest.begun && !install_began_empty(run->allocated, &sample)) {
+        run->installs = false;
+        return;
+    }
     InstallChange change = install_rest_feed(&run->rest, &sample);
     if (change != INSTALL_UNCHANGED)
         self->told(run->machine, change == INSTALL_RESTS, self->opaque);
@@ -101,20 +107,39 @@ static bool starts_from_disc(const Definition *definition)
            definition_find_drive(definition, DRIVE_DISK) >= 0;
 }
 
+static uint64_t allocated_bytes(const char *bundle, const Definition *definition)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(definition->drive); i++) {
+        const DefinitionDrive *drive = &definition->drive[i];
+        if (drive->type != DRIVE_DISK || !*drive->path)
+            continue;
+        g_autofree char *path = bundle_dup_absolute(bundle, drive->path);
+        struct stat st;
+        if (stat(path, &st) == 0)
+            sum += (uint64_t)st.st_blocks * 512;
+    }
+    return sum;
+}
+
+/* Returns how much its disks hold, or -1 where it does not start from a disc. */
 static void look_thread(GTask *task, gpointer proxy, gpointer bundle, GCancellable *cancellable)
 {
     g_autoptr(Definition) definition = bundle_load(bundle, NULL);
-    g_task_return_boolean(task, definition && starts_from_disc(definition));
+    g_task_return_int(task, definition && starts_from_disc(definition)
+                                ? (gssize)allocated_bytes(bundle, definition)
+                                : -1);
 }
 
 static void on_looked(GObject *source, GAsyncResult *result, gpointer opaque)
 {
     g_autoptr(GError) error = NULL;
-    bool installs = g_task_propagate_boolean(G_TASK(result), &error);
+    gssize allocated = g_task_propagate_int(G_TASK(result), &error);
     Run *run = error ? NULL : watch_find(opaque, source); /* cancelled: we are gone */
     if (!run)
         return;
-    run->installs = installs;
+    run->installs = allocated >= 0;
+    run->allocated = run->installs ? (uint64_t)allocated : 0;
     watch_ask(opaque, run);
 }
 

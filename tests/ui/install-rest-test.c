@@ -135,6 +135,15 @@ static void time_that_stands_still_is_no_rest(void **state)
         assert_int_equal(install_rest_feed(&guest->rest, &guest->now), INSTALL_UNCHANGED);
 }
 
+static void a_disk_with_a_system_on_it_is_not_installed_to(void **state)
+{
+    Guest *guest = *state;
+    assert_true(install_began_empty(MIB, &guest->now));
+    assert_false(install_began_empty(900 * MIB, &guest->now));
+    work(guest, 300); /* the app came later */
+    assert_true(install_began_empty(900 * MIB, &guest->now));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -148,6 +157,7 @@ int main(void)
         TEST(what_reads_or_computes_does_not_rest),
         TEST(a_log_line_and_a_clock_do_not_disturb_a_rest),
         TEST(time_that_stands_still_is_no_rest),
+        TEST(a_disk_with_a_system_on_it_is_not_installed_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
