@@ -124,11 +124,23 @@ bool kvm_cpuid_set(KvmCpu *cpu, GError **error);
 bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error);
 void kvm_get_state(Vcpu *vcpu, CpuState *out_state);
 void kvm_set_state(Vcpu *vcpu, const CpuState *state);
-void kvm_resume(void *backend);
-void kvm_note_tsc(KvmCpu *cpu); /* stops: what the guest has made of its TSC */
 /* All but what the software CPU never changes: the local APIC, the clock. */
 void kvm_get_registers(KvmCpu *cpu, CpuState *out_state);
 void kvm_set_registers(KvmCpu *cpu, const CpuState *state);
+
+/* kvm-msr.c */
+void kvm_msr_init(KvmMachine *machine, const KvmCpu *first);
+uint64_t kvm_get_msr(KvmCpu *cpu, uint32_t index);
+void kvm_set_msr(KvmCpu *cpu, uint32_t index, uint64_t value);
+void kvm_get_msrs(KvmCpu *cpu, CpuState *state);
+void kvm_set_msrs(KvmCpu *cpu, const CpuState *state);
+
+/* kvm-tsc.c */
+void kvm_tsc_init(KvmMachine *machine, KvmCpu *first);
+void kvm_resume(void *backend);
+void kvm_note_tsc(KvmCpu *cpu);           /* stops: what the guest has made of its TSC */
+uint64_t kvm_get_tsc_offset(KvmCpu *cpu); /* CpuState.tsc_offset */
+void kvm_set_tsc_offset(KvmCpu *cpu, uint64_t offset);
 
 /* kvm-step.c */
 CpuExit kvm_step(Vcpu *vcpu);

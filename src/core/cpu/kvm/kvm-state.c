@@ -9,71 +9,11 @@
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <x86intrin.h>
 
-#define MSR_TSC 0x10u
 #define MSR_TSC_ADJUST 0x3Bu
 #define XSAVE_BYTES 832u /* of CpuState.xsave: legacy area, header, AVX */
 #define XSTATE_BV 512u
 #define XSTATE_KNOWN UINT64_C(7)
-
-/* Where each MSR has its home in a CpuState. */
-static const struct {
-    uint32_t index;
-    uint16_t offset;
-} homes[] = {
-    { 0xC0000081, offsetof(CpuState, msr.star) },
-    { 0xC0000082, offsetof(CpuState, msr.lstar) },
-    { 0xC0000083, offsetof(CpuState, msr.cstar) },
-    { 0xC0000084, offsetof(CpuState, msr.sfmask) },
-    { 0xC0000102, offsetof(CpuState, msr.kernel_gs_base) },
-    { 0xC0000103, offsetof(CpuState, msr.tsc_aux) },
-    { 0x277, offsetof(CpuState, msr.pat) },
-    { 0x174, offsetof(CpuState, msr.sysenter_cs) },
-    { 0x175, offsetof(CpuState, msr.sysenter_esp) },
-    { 0x176, offsetof(CpuState, msr.sysenter_eip) },
-    { 0x1A0, offsetof(CpuState, msr.misc_enable) },
-    { 0x1D9, offsetof(CpuState, msr.debugctl) },
-    { 0x48, offsetof(CpuState, msr.spec_ctrl) },
-    { 0x2FF, offsetof(CpuState, msr.mtrr_def_type) },
-    { 0x250, offsetof(CpuState, msr.mtrr_fixed[0]) },
-    { 0x258, offsetof(CpuState, msr.mtrr_fixed[1]) },
-    { 0x259, offsetof(CpuState, msr.mtrr_fixed[2]) },
-    { 0x268, offsetof(CpuState, msr.mtrr_fixed[3]) },
-    { 0x269, offsetof(CpuState, msr.mtrr_fixed[4]) },
-    { 0x26A, offsetof(CpuState, msr.mtrr_fixed[5]) },
-    { 0x26B, offsetof(CpuState, msr.mtrr_fixed[6]) },
-    { 0x26C, offsetof(CpuState, msr.mtrr_fixed[7]) },
-    { 0x26D, offsetof(CpuState, msr.mtrr_fixed[8]) },
-    { 0x26E, offsetof(CpuState, msr.mtrr_fixed[9]) },
-    { 0x26F, offsetof(CpuState, msr.mtrr_fixed[10]) },
-    { 0x200, offsetof(CpuState, msr.mtrr_base[0]) },
-    { 0x201, offsetof(CpuState, msr.mtrr_mask[0]) },
-    { 0x202, offsetof(CpuState, msr.mtrr_base[1]) },
-    { 0x203, offsetof(CpuState, msr.mtrr_mask[1]) },
-    { 0x204, offsetof(CpuState, msr.mtrr_base[2]) },
-    { 0x205, offsetof(CpuState, msr.mtrr_mask[2]) },
-    { 0x206, offsetof(CpuState, msr.mtrr_base[3]) },
-    { 0x207, offsetof(CpuState, msr.mtrr_mask[3]) },
-    { 0x208, offsetof(CpuState, msr.mtrr_base[4]) },
-    { 0x209, offsetof(CpuState, msr.mtrr_mask[4]) },
-    { 0x20A, offsetof(CpuState, msr.mtrr_base[5]) },
-    { 0x20B, offsetof(CpuState, msr.mtrr_mask[5]) },
-    { 0x20C, offsetof(CpuState, msr.mtrr_base[6]) },
-    { 0x20D, offsetof(CpuState, msr.mtrr_mask[6]) },
-    { 0x20E, offsetof(CpuState, msr.mtrr_base[7]) },
-    { 0x20F, offsetof(CpuState, msr.mtrr_mask[7]) },
-};
-
-typedef struct {
-    struct kvm_msrs head;
-    struct kvm_msr_entry entries[G_N_ELEMENTS(homes)];
-} MsrTable;
-
-static uint64_t *home_of(CpuState *state, unsigned i)
-{
-    return (uint64_t *)((char *)state + homes[i].offset);
-}
 
 void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
 {
@@ -83,143 +23,12 @@ void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *wh
     g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
 }
 
-/* Which of ours this KVM has: the rest keep what they are. */
-static bool has_msr(const KvmCpu *cpu, uint32_t index)
-{
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry.index = index };
-    return ioctl(cpu->fd, KVM_GET_MSRS, &one) == 1;
-}
-
-/* Time. The guest's TSC is the clock's time in ticks plus an offset that the guest may change; the
- * kernel has it as the host's TSC plus an offset. The two run at one rate, so their distance is
- * measured when the clock starts, once for all vCPUs: their TSCs are in step. */
-
-static uint64_t clock_ticks(const KvmMachine *machine)
-{
-    return clock_ns_to_ticks(clock_now_ns(machine->board->clock), machine->board->model.tsc_hz);
-}
-
-static uint64_t get_msr(KvmCpu *cpu, uint32_t index)
-{
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry.index = index };
-    kvm_must(cpu, KVM_GET_MSRS, &one, "reading the time-stamp counter");
-    return one.entry.data;
-}
-
-static void set_msr(KvmCpu *cpu, uint32_t index, uint64_t value)
-{
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
-    kvm_must(cpu, KVM_SET_MSRS, &one, "setting the time-stamp counter");
-}
-
-static bool access_tsc_offset(KvmCpu *cpu, unsigned long request, uint64_t *offset)
-{
-    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
-                                    .attr = KVM_VCPU_TSC_OFFSET,
-                                    .addr = (uintptr_t)offset };
-    return ioctl(cpu->fd, request, &attr) == 0;
-}
-
-#define NEARLY_ZERO (UINT64_C(1) << 34) /* ticks: seconds after the counter was set to 0 */
-
-/* Kernels since 5.16 tell and take the offset. Where they do not, the counter is written. And some
- * that run the guest on page tables alone can do neither: its TSC is the host's. */
-static int find_tsc_way(KvmCpu *cpu)
-{
-    uint64_t offset = -(uint64_t)__rdtsc();
-
-    if (access_tsc_offset(cpu, KVM_SET_DEVICE_ATTR, &offset) && get_msr(cpu, MSR_TSC) < NEARLY_ZERO)
-        return KVM_TSC_OFFSET;
-    set_msr(cpu, MSR_TSC, 0);
-    return get_msr(cpu, MSR_TSC) < NEARLY_ZERO ? KVM_TSC_WRITE : KVM_TSC_FIXED;
-}
-
-static uint64_t get_tsc_offset(KvmCpu *cpu)
-{
-    KvmMachine *machine = cpu->machine;
-    uint64_t kernels = 0;
-
-    switch (machine->tsc_way) {
-    case KVM_TSC_OFFSET:
-        access_tsc_offset(cpu, KVM_GET_DEVICE_ATTR, &kernels);
-        return kernels - machine->tsc_ahead;
-    case KVM_TSC_WRITE: return get_msr(cpu, MSR_TSC) - clock_ticks(machine);
-    case KVM_TSC_FIXED: break;
-    }
-    return -machine->tsc_ahead;
-}
-
-static void set_tsc_offset(KvmCpu *cpu, uint64_t offset)
-{
-    KvmMachine *machine = cpu->machine;
-    uint64_t kernels = machine->tsc_ahead + offset;
-
-    switch (machine->tsc_way) {
-    case KVM_TSC_OFFSET: access_tsc_offset(cpu, KVM_SET_DEVICE_ATTR, &kernels); break;
-    case KVM_TSC_WRITE: set_msr(cpu, MSR_TSC, clock_ticks(machine) + offset); break;
-    case KVM_TSC_FIXED: break;
-    }
-}
-
-/* The closest of a few looks at both: whoever is kept waiting between two looks is no measure. */
-static uint64_t measure_ahead(const KvmMachine *machine)
-{
-    uint64_t best = UINT64_MAX, ahead = 0;
-
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t before = __rdtsc(), ticks = clock_ticks(machine), took = __rdtsc() - before;
-        if (took < best) {
-            best = took;
-            ahead = ticks - (before + took / 2);
-        }
-    }
-    return ahead;
-}
-
-/* The clock and the host's TSC drift apart while the guest runs: measured anew at the first vCPU's
- * stop, so that none is set back by it later. */
-void kvm_note_tsc(KvmCpu *cpu)
-{
-    KvmMachine *machine = cpu->machine;
-
-    g_mutex_lock(&machine->lock);
-    if (!machine->tsc_rests)
-        machine->tsc_ahead = measure_ahead(machine);
-    machine->tsc_rests = true;
-    g_mutex_unlock(&machine->lock);
-    cpu->tsc_offset = get_tsc_offset(cpu);
-}
-
-void kvm_resume(void *backend)
-{
-    KvmMachine *machine = backend;
-
-    machine->tsc_ahead = measure_ahead(machine);
-    machine->tsc_rests = false;
-    for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i])
-            set_tsc_offset(machine->vcpu[i], machine->vcpu[i]->tsc_offset);
-}
-
 bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error)
 {
     if (machine->msrs)
         return true;
-    machine->msrs = g_new0(uint32_t, G_N_ELEMENTS(homes));
-    for (unsigned i = 0; i < G_N_ELEMENTS(homes); i++)
-        if (has_msr(first, homes[i].index))
-            machine->msrs[machine->n_msrs++] = i;
-    machine->tsc_way = find_tsc_way(first);
-    kvm_resume(machine);
+    kvm_msr_init(machine, first);
+    kvm_tsc_init(machine, first);
     return true;
 }
 
@@ -367,41 +176,6 @@ static void set_floating_point(KvmCpu *cpu, const CpuState *state)
     kvm_must(cpu, KVM_SET_XCRS, &xcrs, "setting XCR0");
 }
 
-static void get_msrs(KvmCpu *cpu, CpuState *state)
-{
-    const KvmMachine *machine = cpu->machine;
-    MsrTable table = { .head.nmsrs = machine->n_msrs };
-
-    for (unsigned i = 0; i < machine->n_msrs; i++)
-        table.entries[i].index = homes[machine->msrs[i]].index;
-    kvm_must(cpu, KVM_GET_MSRS, &table, "reading model-specific registers");
-    for (unsigned i = 0; i < machine->n_msrs; i++)
-        *home_of(state, machine->msrs[i]) = table.entries[i].data;
-}
-
-static void set_msrs(KvmCpu *cpu, const CpuState *state)
-{
-    const KvmMachine *machine = cpu->machine;
-    MsrTable table = { .head.nmsrs = machine->n_msrs };
-
-    for (unsigned i = 0; i < machine->n_msrs; i++) {
-        unsigned home = machine->msrs[i];
-        table.entries[i].index = homes[home].index;
-        table.entries[i].data = *home_of((CpuState *)state, home);
-    }
-    /* It stops at the first that it does not like, and says how many it took. Such a one has a
-     * value that this KVM's processor does not know, and keeps its own. */
-    while (table.head.nmsrs > 0) {
-        int taken = ioctl(cpu->fd, KVM_SET_MSRS, &table);
-        if (taken < 0 || (unsigned)taken >= table.head.nmsrs)
-            break;
-        g_debug("KVM: MSR 0x%x stays", table.entries[taken].index);
-        unsigned n = table.head.nmsrs - (unsigned)taken - 1;
-        memmove(table.entries, table.entries + taken + 1, n * sizeof table.entries[0]);
-        table.head.nmsrs = n;
-    }
-}
-
 static void get_debug(KvmCpu *cpu, CpuState *state)
 {
     struct kvm_debugregs debug = { 0 };
@@ -497,12 +271,12 @@ void kvm_get_registers(KvmCpu *cpu, CpuState *state)
     get_general(cpu, state);
     get_system(cpu, state);
     get_floating_point(cpu, state);
-    get_msrs(cpu, state);
+    kvm_get_msrs(cpu, state);
     get_debug(cpu, state);
     get_activity(cpu, state);
     get_events(cpu, state);
-    state->tsc_offset = cpu->tsc_offset = get_tsc_offset(cpu);
-    state->tsc_adjust = get_msr(cpu, MSR_TSC_ADJUST);
+    state->tsc_offset = cpu->tsc_offset = kvm_get_tsc_offset(cpu);
+    state->tsc_adjust = kvm_get_msr(cpu, MSR_TSC_ADJUST);
 }
 
 void kvm_set_registers(KvmCpu *cpu, const CpuState *state)
@@ -510,13 +284,13 @@ void kvm_set_registers(KvmCpu *cpu, const CpuState *state)
     set_system(cpu, state, NULL);
     set_general(cpu, state);
     set_floating_point(cpu, state);
-    set_msrs(cpu, state);
+    kvm_set_msrs(cpu, state);
     set_debug(cpu, state);
     set_activity(cpu, state);
     set_events(cpu, state);
     if (state->tsc_offset != cpu->tsc_offset) {
         cpu->tsc_offset = state->tsc_offset;
-        set_tsc_offset(cpu, state->tsc_offset);
+        kvm_set_tsc_offset(cpu, state->tsc_offset);
     }
 }
 
@@ -548,7 +322,7 @@ void kvm_set_state(Vcpu *vcpu, const CpuState *state)
     cpu->tsc_offset = ~state->tsc_offset; /* sets it, whatever the kernel has */
     kvm_set_registers(cpu, state);
     set_nmi_pending(cpu, state->nmi_pending);
-    set_msr(cpu, MSR_TSC_ADJUST, state->tsc_adjust);
+    kvm_set_msr(cpu, MSR_TSC_ADJUST, state->tsc_adjust);
     g_clear_pointer(&cpu->refused, g_free);
     if (cpu->has_failed) /* whoever runs the guest in our place gets it whole; the board has the
                             APIC */
