@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "core/machine/machine-private.h"
 
+#include "core/dev/ahci.h"
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 #include <string.h>
@@ -95,7 +96,8 @@ static void mark_all_dirty(Machine *machine)
             ram_wrote(view->spans[i].ram, 0, view->spans[i].ram->size);
 }
 
-bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
+/* No vCPU runs, no disk writes to memory. False: all is as before. */
+static bool move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
 {
     MachinePrivate *p = machine->priv;
     g_autofree CpuState *states = g_new0(CpuState, p->n_cpus);
@@ -115,4 +117,78 @@ bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
     g_rec_mutex_unlock(&machine->lock);
     g_mutex_unlock(&p->dirty_lock);
     return good;
+}
+
+const char *machine_cpu_name(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->run_lock);
+    const char *name = p->cpu_ops->name;
+    g_mutex_unlock(&p->run_lock);
+    return name;
+}
+
+char *machine_dup_cpu_left(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->text_lock);
+    char *why = g_strdup(p->cpu_left);
+    g_mutex_unlock(&p->text_lock);
+    return why;
+}
+
+bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+    bool good = true;
+
+    g_rec_mutex_lock(&p->life_lock);
+    MachineState state = machine_state(machine);
+    bool changes = p->cpu_ops != ops;
+    if (changes) {
+        machine_cpus_stop(machine);
+        ahci_drain(machine->ahci); /* its writes to memory are told to the CPUs */
+        good = move_at_rest(machine, ops, error);
+        if (state == MACHINE_RUNNING)
+            machine_cpus_run(machine);
+    }
+    g_rec_mutex_unlock(&p->life_lock);
+    if (changes && good)
+        machine_notify(machine, MACHINE_EVENT_CPU);
+    return good;
+}
+
+void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->text_lock);
+    g_free(p->cpu_left);
+    p->cpu_left = g_strdup(why);
+    p->cpu_failed = failed;
+    g_mutex_unlock(&p->text_lock);
+    machine_request(machine, REQUEST_SOFTWARE_CPU);
+}
+
+void machine_move_to_software(Machine *machine)
+{
+    MachinePrivate *p = machine->priv;
+    g_autoptr(GError) error = NULL;
+
+    g_mutex_lock(&p->text_lock);
+    const CpuOps *failed = p->cpu_failed;
+    g_mutex_unlock(&p->text_lock);
+    if (failed != p->cpu_ops) /* the last vCPU to fail, of a CPU that was left for the first one */
+        return;
+    if (failed != &cpu_soft_ops && machine_set_cpu(machine, &cpu_soft_ops, &error))
+        return;
+    g_autofree char *why = machine_dup_cpu_left(machine);
+    char *text = error ? g_strdup_printf("The processor cannot go on: %s. The software CPU cannot "
+                                         "take over: %s",
+                                         why, error->message)
+                       : g_strdup_printf("The processor cannot go on: %s", why);
+    machine_report(machine, REQUEST_FAIL,
+                   (MachineTrouble){ MACHINE_PROBLEM_CPU, g_strdup(why), text });
 }

@@ -71,8 +71,8 @@ struct MachinePrivate {
     unsigned n_cpus;
     CpuBoard board;
     const CpuOps *cpu_ops; /* who runs them now … */
-    void *backend; /* … and what it keeps: owned. Both change under dirty_lock,
-                      board lock and run_lock */
+    void *backend;         /* … and what it keeps: owned. Both change under dirty_lock,
+                              board lock and run_lock */
     GMutex run_lock;
     GMutex dirty_lock; /* who takes a dirty log keeps the backend; taken before the board lock */
     GCond run_cond;
@@ -146,12 +146,13 @@ void machine_drives_attach(Machine *machine);
 void machine_drives_close(Machine *machine);
 void machine_drives_retry(Machine *machine);
 
-/* machine-move.c: the guest goes on with vCPUs of @ops. Everything rests; false: all is as before.
- */
-bool machine_move_at_rest(Machine *machine, const CpuOps *ops, GError **error);
+/* machine-move.c. A backend that cannot go on, from its vCPU's thread: the control thread then
+ * moves the guest to the software CPU, if @failed still runs it. @why is copied. */
+void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why);
+void machine_move_to_software(Machine *machine);
 
 /* machine.c */
-void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why);
+void machine_notify(Machine *machine, MachineEvent event);
 void machine_request(Machine *machine, MachineRequest request);
 /* Takes @trouble's strings. The machine pauses (PROBLEM) or fails (FAIL) and says so. */
 void machine_report(Machine *machine, MachineRequest request, MachineTrouble trouble);

@@ -15,7 +15,7 @@
 
 /* Telling others. */
 
-static void notify(Machine *machine, MachineEvent event)
+void machine_notify(Machine *machine, MachineEvent event)
 {
     if (machine->priv->listener)
         machine->priv->listener(machine->priv->listener_opaque, event);
@@ -142,7 +142,7 @@ bool machine_start(Machine *machine, bool paused, GError **error)
         let_run(machine);
     g_rec_mutex_unlock(&machine->priv->life_lock);
     if (state == MACHINE_OFF)
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_STATE);
     return true;
 }
 
@@ -156,7 +156,7 @@ void machine_pause(Machine *machine)
     }
     g_rec_mutex_unlock(&machine->priv->life_lock);
     if (changes)
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_STATE);
 }
 
 void machine_resume(Machine *machine)
@@ -171,7 +171,7 @@ void machine_resume(Machine *machine)
     }
     g_rec_mutex_unlock(&machine->priv->life_lock);
     if (changes)
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_STATE);
 }
 
 void machine_reset(Machine *machine)
@@ -182,7 +182,7 @@ void machine_reset(Machine *machine)
     if (changes) {
         bring_to_rest(machine);
         reset_at_rest(machine);
-        notify(machine, MACHINE_EVENT_RESET); /* before the guest says anything new */
+        machine_notify(machine, MACHINE_EVENT_RESET); /* before the guest says anything new */
         if (state == MACHINE_RUNNING)
             let_run(machine);
     }
@@ -217,7 +217,7 @@ void machine_power_off(Machine *machine)
     bool changes = power_off(machine);
     g_rec_mutex_unlock(&machine->priv->life_lock);
     if (changes)
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_STATE);
 }
 
 void machine_press_power_button(Machine *machine)
@@ -281,7 +281,7 @@ static void stop_with_problem(Machine *machine, MachineState state)
     }
     g_rec_mutex_unlock(&p->life_lock);
     if (changes)
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_STATE);
 }
 
 static void power_off_from_inside(Machine *machine)
@@ -290,85 +290,9 @@ static void power_off_from_inside(Machine *machine)
     bool changes = power_off(machine);
     g_rec_mutex_unlock(&machine->priv->life_lock);
     if (changes) {
-        notify(machine, MACHINE_EVENT_POWEROFF);
-        notify(machine, MACHINE_EVENT_STATE);
+        machine_notify(machine, MACHINE_EVENT_POWEROFF);
+        machine_notify(machine, MACHINE_EVENT_STATE);
     }
-}
-
-/* The CPU. */
-
-const char *machine_cpu_name(Machine *machine)
-{
-    MachinePrivate *p = machine->priv;
-
-    g_mutex_lock(&p->run_lock);
-    const char *name = p->cpu_ops->name;
-    g_mutex_unlock(&p->run_lock);
-    return name;
-}
-
-char *machine_dup_cpu_left(Machine *machine)
-{
-    MachinePrivate *p = machine->priv;
-
-    g_mutex_lock(&p->text_lock);
-    char *why = g_strdup(p->cpu_left);
-    g_mutex_unlock(&p->text_lock);
-    return why;
-}
-
-bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
-{
-    MachinePrivate *p = machine->priv;
-    bool good = true;
-
-    g_rec_mutex_lock(&p->life_lock);
-    MachineState state = machine_state(machine);
-    bool changes = p->cpu_ops != ops;
-    if (changes) {
-        machine_cpus_stop(machine);
-        ahci_drain(machine->ahci); /* its writes to memory are told to the CPUs */
-        good = machine_move_at_rest(machine, ops, error);
-        if (state == MACHINE_RUNNING)
-            machine_cpus_run(machine);
-    }
-    g_rec_mutex_unlock(&p->life_lock);
-    if (changes && good)
-        notify(machine, MACHINE_EVENT_CPU);
-    return good;
-}
-
-void machine_request_software_cpu(Machine *machine, const CpuOps *failed, const char *why)
-{
-    MachinePrivate *p = machine->priv;
-
-    g_mutex_lock(&p->text_lock);
-    g_free(p->cpu_left);
-    p->cpu_left = g_strdup(why);
-    p->cpu_failed = failed;
-    g_mutex_unlock(&p->text_lock);
-    machine_request(machine, REQUEST_SOFTWARE_CPU);
-}
-
-static void move_to_software(Machine *machine)
-{
-    MachinePrivate *p = machine->priv;
-    g_autoptr(GError) error = NULL;
-
-    g_mutex_lock(&p->text_lock);
-    const CpuOps *failed = p->cpu_failed;
-    g_mutex_unlock(&p->text_lock);
-    if (failed != p->cpu_ops) /* the last vCPU to fail, of a CPU that was left for the first one */
-        return;
-    if (failed != &cpu_soft_ops && machine_set_cpu(machine, &cpu_soft_ops, &error))
-        return;
-    g_autofree char *why = machine_dup_cpu_left(machine);
-    char *text = error ? g_strdup_printf("The processor cannot go on: %s. The software CPU cannot "
-                                         "take over: %s",
-                                         why, error->message)
-                       : g_strdup_printf("The processor cannot go on: %s", why);
-    machine_report(machine, REQUEST_FAIL,
-                   (MachineTrouble){ MACHINE_PROBLEM_CPU, g_strdup(why), text });
 }
 
 static gpointer run_control(gpointer data)
@@ -384,8 +308,8 @@ static gpointer run_control(gpointer data)
         case REQUEST_POWER_OFF: power_off_from_inside(machine); break;
         case REQUEST_PROBLEM: stop_with_problem(machine, MACHINE_PAUSED_PROBLEM); break;
         case REQUEST_FAIL: stop_with_problem(machine, MACHINE_FAILED); break;
-        case REQUEST_SOFTWARE_CPU: move_to_software(machine); break;
-        case REQUEST_MEDIA: notify(machine, MACHINE_EVENT_MEDIA); break;
+        case REQUEST_SOFTWARE_CPU: machine_move_to_software(machine); break;
+        case REQUEST_MEDIA: machine_notify(machine, MACHINE_EVENT_MEDIA); break;
         case REQUEST_QUIT: return NULL;
         }
     }
