@@ -112,12 +112,14 @@ static void on_paused_or_resumed(VitrineScreen *screen, GParamSpec *spec, Vitrin
 
 static void on_grabbed(VitrineMachinePage *self)
 {
-    if (vitrine_screen_get_grabbed(self->screen) && page_is_paused(self)) {
+    /* A screen that is dropped lets go when the page has none any more. */
+    bool grabbed = self->screen && vitrine_screen_get_grabbed(self->screen);
+    if (grabbed && page_is_paused(self)) {
         vitrine_screen_release(self->screen);
         return;
     }
     g_clear_handle_id(&self->refusal_timer, g_source_remove);
-    if (vitrine_screen_get_grabbed(self->screen))
+    if (grabbed)
         self->refusal_timer = g_timeout_add(REFUSAL_AFTER_MS, on_refusal_timer, self);
     page_update_hint(self);
     if (self->hint && gtk_widget_get_width(GTK_WIDGET(self)) < ROOM_FOR_HINT)

@@ -113,16 +113,28 @@ class App(MachineTest):
         self.assert_screen_is_shown(1)
         self.step("the app found it again")
 
-        engines = [p for p in os.listdir("/proc") if p.isdigit() and self.is_engine_of(p, one["bundle"])]
-        self.assertEqual(len(engines), 1)
-        os.kill(int(engines[0]), signal.SIGKILL)
-        wait_for("the app's offer to start it again",
-                 lambda: self.desktop.picture(self.where[0]).middle_of(BUTTON_BLUE))
+        self.kill_engine(one["bundle"])
         self.assertEqual({m["name"]: m["state"] for m in self.machines()}, {"one": "crashed", "two": "running"})
         self.click_blue(self.where)
         wait_for("it to run again", lambda: all(m["state"] == "running" for m in self.machines()))
         self.step("crashed, and started again")
+
+        self.ctl("wait", "one", "--for", "text:demo:", "--timeout", "120")
+        wait_for("its screen to have the keyboard", lambda: self.types("one"))
+        self.kill_engine(one["bundle"])
+        self.step("crashed with the keyboard grabbed")
         self.assert_no_complaints()
+
+    def types(self, machine):
+        self.desktop.xdo("key", "x")
+        return "# x" in self.ctl("text", machine)
+
+    def kill_engine(self, bundle):
+        engines = [p for p in os.listdir("/proc") if p.isdigit() and self.is_engine_of(p, bundle)]
+        self.assertEqual(len(engines), 1)
+        os.kill(int(engines[0]), signal.SIGKILL)
+        wait_for("the app's offer to start it again",
+                 lambda: self.desktop.picture(self.where[0]).middle_of(BUTTON_BLUE))
 
     @staticmethod
     def is_engine_of(pid, bundle):
