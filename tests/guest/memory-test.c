@@ -171,26 +171,36 @@ static void no_write_is_missing_while_the_guest_moves(void **state)
 }
 
 /* The local APIC's page is not hidden by a window that the guest puts there. */
-static void check_apic(const CpuOps *cpu)
+static void check_exit(const CpuOps *cpu, TinyGuest guest, int code)
 {
-    Machine *machine = start(cpu, TINY_LOOKS);
+    Machine *machine = start(cpu, guest);
     gint64 end = g_get_monotonic_time() + END_US;
 
     while (machine_exit_code(machine) < 0 && g_get_monotonic_time() < end)
         g_usleep(1000);
-    assert_int_equal(machine_exit_code(machine), APIC_VERSION);
+    assert_int_equal(machine_exit_code(machine), code);
     assert_int_equal(n_refused, 0);
     machine_free(machine);
 }
 
 static void video_memory_does_not_hide_the_apic_on_the_software_cpu(void **state)
 {
-    check_apic(&cpu_soft_ops);
+    check_exit(&cpu_soft_ops, TINY_LOOKS, APIC_VERSION);
 }
 
 static void video_memory_does_not_hide_the_apic_on_kvm(void **state)
 {
-    check_apic(&cpu_kvm_ops);
+    check_exit(&cpu_kvm_ops, TINY_LOOKS, APIC_VERSION);
+}
+
+static void writes_to_the_vga_window_keep_their_order_on_the_software_cpu(void **state)
+{
+    check_exit(&cpu_soft_ops, TINY_DRAWS, 1);
+}
+
+static void writes_to_the_vga_window_keep_their_order_on_kvm(void **state)
+{
+    check_exit(&cpu_kvm_ops, TINY_DRAWS, 1);
 }
 
 int main(void)
@@ -201,6 +211,8 @@ int main(void)
         cmocka_unit_test(no_write_is_missing_while_the_guest_moves),
         cmocka_unit_test(video_memory_does_not_hide_the_apic_on_the_software_cpu),
         cmocka_unit_test(video_memory_does_not_hide_the_apic_on_kvm),
+        cmocka_unit_test(writes_to_the_vga_window_keep_their_order_on_the_software_cpu),
+        cmocka_unit_test(writes_to_the_vga_window_keep_their_order_on_kvm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

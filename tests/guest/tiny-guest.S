@@ -37,6 +37,8 @@ flat:   movw    $16, %ax
         cmpb    $1, 0xFFF00
         je      look
         cmpb    $2, 0xFFF00
+        je      draws
+        cmpb    $3, 0xFFF00
         je      starts
 
 /* Counters into random pages; now and then the whole is moved. */
@@ -65,6 +67,48 @@ look:   config_write 0x10, $0xFE000000
 2:      xorl    %ecx, %ecx
 3:      movl    %ecx, %eax
         movl    $0x501, %edx
+        outb    %al, %dx
+4:      hlt
+        jmp     4b
+
+        .macro  vga port, value /* index in the low byte */
+        movl    $\port, %edx
+        movl    $\value, %eax
+        outw    %ax, %dx
+        .endm
+
+/* Each byte twice, to two planes: a write that comes after the next choice of a plane is lost. */
+draws:  movl    $0x3C2, %edx
+        movb    $0x67, %al
+        outb    %al, %dx
+        vga     0x3C4, 0x0604
+        vga     0x3CE, 0x0001
+        vga     0x3CE, 0x0003
+        vga     0x3CE, 0x0005
+        vga     0x3CE, 0x0506
+        vga     0x3CE, 0xFF08
+        movl    $1, %ecx
+1:      vga     0x3C4, 0x0102
+        movb    %cl, 0xA0000(%ecx)
+        movb    %cl, 0xA0001(%ecx)
+        vga     0x3C4, 0x0202
+        movb    %ch, 0xA0000(%ecx)
+        movb    %cl, 0xA1000(%ecx)
+        vga     0x3CE, 0x0004
+        cmpb    %cl, 0xA0000(%ecx)
+        jne     2f
+        vga     0x3CE, 0x0104
+        cmpb    %ch, 0xA0000(%ecx)
+        jne     2f
+        cmpb    %cl, 0xA1000(%ecx)
+        jne     2f
+        incl    %ecx
+        cmpl    $1000, %ecx
+        jne     1b
+        movb    $1, %al
+        jmp     3f
+2:      movb    $2, %al
+3:      movl    $0x501, %edx
         outb    %al, %dx
 4:      hlt
         jmp     4b

@@ -10,7 +10,8 @@
 typedef enum {
     TINY_WRITES_COUNTERS, /* all over video memory, which it moves about */
     TINY_LOOKS,           /* at the local APIC under video memory; its version is the exit code */
-    TINY_STARTS           /* each CPU resets and starts the others, for ever */
+    TINY_DRAWS, /* through the VGA window, plane by plane; 1 when all was where it belongs */
+    TINY_STARTS /* each CPU resets and starts the others, for ever */
 } TinyGuest;
 
 /* 16 MiB, powered off. */

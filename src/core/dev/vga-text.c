@@ -76,6 +76,7 @@ char *vga_dup_text(Vga *vga, int *out_columns, int *out_rows, int *out_cursor_x,
     TextMode mode;
     VgaRegs regs;
 
+    machine_collect_writes(vga->pci.dev.machine, vga->vram);
     device_enter(&vga->pci.dev);
     regs = vga->regs;
     device_leave(&vga->pci.dev);

@@ -76,6 +76,7 @@ static void vga_update_windows(Vga *vga, uint8_t command)
     if (memory && !vga->window) {
         vga->window = address_space_map_device(machine->memory, VGA_AT_WINDOW, VGA_WINDOW_SIZE,
                                                MAP_PRIORITY_OVERLAY, &vga->pci.dev, VGA_AT_WINDOW);
+        region_let_writes_wait(vga->window);
     } else if (!memory && vga->window) {
         address_space_unmap(machine->memory, vga->window);
         vga->window = NULL;

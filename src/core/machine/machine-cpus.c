@@ -236,6 +236,21 @@ Vcpu *machine_vcpu(Machine *machine, unsigned id)
     return machine->priv->cpu[id].vcpu;
 }
 
+static void collect(MachinePrivate *p, Ram *ram)
+{
+    if (p->cpu_ops->collect_dirty)
+        p->cpu_ops->collect_dirty(p->backend, ram);
+}
+
+void machine_collect_writes(Machine *machine, Ram *ram)
+{
+    MachinePrivate *p = machine->priv;
+
+    g_mutex_lock(&p->dirty_lock);
+    collect(p, ram);
+    g_mutex_unlock(&p->dirty_lock);
+}
+
 bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
 {
     MachinePrivate *p = machine->priv;
@@ -244,8 +259,7 @@ bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
 
     g_return_val_if_fail(ram->dirty != NULL, false);
     g_mutex_lock(&p->dirty_lock);
-    if (p->cpu_ops->collect_dirty)
-        p->cpu_ops->collect_dirty(p->backend, ram);
+    collect(p, ram);
     for (uint64_t i = 0; i < n; i++) {
         out_pages[i] = 0;
         if (__atomic_load_n(&ram->dirty[i], __ATOMIC_RELAXED)) {

@@ -150,6 +150,9 @@ bool machine_a20(const Machine *machine);
 uint64_t machine_retired(const Machine *machine, unsigned id);
 unsigned machine_n_cpus(const Machine *machine);
 Vcpu *machine_vcpu(Machine *machine, unsigned id);
+/* What CPUs keep of writes to @ram and to windows that show it (region_let_writes_wait) arrives
+ * there. Board lock not held. */
+void machine_collect_writes(Machine *machine, Ram *ram);
 /* A snapshot of the dirty log and its sync in one: clears Ram.dirty of @ram into @out_pages (one
  * byte a page) and returns whether any was set; afterwards memory may be read without losing an
  * update. Board lock not held. */

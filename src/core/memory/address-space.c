@@ -15,6 +15,7 @@ struct Region {
     uint64_t ram_offset;
     Device *device;
     uint64_t offset;
+    bool writes_may_wait;
 };
 
 typedef struct {
@@ -80,7 +81,14 @@ static Span region_span(const Region *region, uint64_t start, uint64_t end)
                        region->device,
                        region->offset + skip };
     case REGION_DEVICE:
-        return (Span){ start, end, SPAN_DEVICE, NULL, 0, region->device, region->offset + skip };
+        return (Span){ start,
+                       end,
+                       SPAN_DEVICE,
+                       NULL,
+                       0,
+                       region->device,
+                       region->offset + skip,
+                       region->writes_may_wait };
     case REGION_HOLE: break;
     }
     return (Span){ start, end, SPAN_NONE, NULL, 0, NULL, 0 };
@@ -91,6 +99,7 @@ static bool span_continues(const Span *a, const Span *b)
     uint64_t length = a->end - a->start;
 
     return a->end == b->start && a->kind == b->kind && a->ram == b->ram && a->device == b->device &&
+           a->writes_may_wait == b->writes_may_wait &&
            (!a->ram || a->ram_offset + length == b->ram_offset) &&
            (!a->device || a->offset + length == b->offset);
 }
@@ -278,6 +287,12 @@ void region_set_start(Region *region, uint64_t start)
     region->start = start;
     if (region->enabled)
         address_space_changed(region->as);
+}
+
+void region_let_writes_wait(Region *region)
+{
+    region->writes_may_wait = true;
+    address_space_changed(region->as);
 }
 
 void address_space_begin(AddressSpace *as)

@@ -32,6 +32,7 @@ typedef struct {
     uint64_t ram_offset; /* offset in @ram of the byte at @start */
     Device *device;      /* DEVICE, or who takes the writes of a ROM */
     uint64_t offset;     /* what the device's ops get as offset for the byte at @start */
+    bool writes_may_wait;
 } Span;
 
 typedef struct FlatView {
@@ -70,6 +71,9 @@ Region *address_space_map_hole(AddressSpace *as, uint64_t start, uint64_t size, 
 void address_space_unmap(AddressSpace *as, Region *region); /* NULL is fine */
 void region_set_enabled(Region *region, bool enabled);
 void region_set_start(Region *region, uint64_t start);
+/* Writes to this device's window have no effect but on what it shows: a CPU may hand them over
+ * late, in their order, before any other access and before Ram.dirty is asked for. */
+void region_let_writes_wait(Region *region);
 
 /* Between begin and commit changes are gathered into one new view. Nests. */
 void address_space_begin(AddressSpace *as);

@@ -31,6 +31,10 @@ void machine_request_power_off(Machine *machine)
     board_of(machine)->power_offs++;
 }
 
+void machine_collect_writes(Machine *machine, Ram *ram)
+{
+}
+
 bool machine_take_dirty(Machine *machine, Ram *ram, uint8_t *out_pages)
 {
     bool any = false;

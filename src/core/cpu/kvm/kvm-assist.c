@@ -193,6 +193,7 @@ bool kvm_assist(KvmCpu *cpu, bool *out_shutdown)
         return false;
     }
     KvmAssist *assist = cpu->machine->assist;
+    kvm_coalesced_sync(cpu->machine);
     kvm_get_registers(cpu, &before);
     cpu_soft_ops.set_state(assistant, &before);
     assist->apic_written[cpu->vcpu.id] = 0;

@@ -163,6 +163,11 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
     if (!kvm_cpuid_set(cpu, error) || !kvm_state_init(machine, cpu, error))
         return false;
     machine->vcpu[vcpu->id] = cpu;
+    if (vcpu->id == 0) {
+        g_rec_mutex_lock(machine->board->lock);
+        kvm_coalesced_init(machine, cpu);
+        g_rec_mutex_unlock(machine->board->lock);
+    }
     return true;
 }
 
@@ -173,6 +178,11 @@ static void kvm_vcpu_clear(Vcpu *vcpu)
     if (!cpu->machine) /* init was not reached */
         return;
     cpu->machine->vcpu[vcpu->id] = NULL;
+    if (vcpu->id == 0) {
+        g_rec_mutex_lock(vcpu->board->lock);
+        kvm_coalesced_clear(cpu->machine);
+        g_rec_mutex_unlock(vcpu->board->lock);
+    }
     vcpu_free(cpu->assistant);
     g_free(cpu->refused);
     if (cpu->run)

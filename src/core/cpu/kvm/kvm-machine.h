@@ -36,6 +36,11 @@ typedef struct {
 } KvmSlot;
 
 typedef struct {
+    uint64_t start;
+    uint32_t size;
+} KvmZone;
+
+typedef struct {
     Vcpu vcpu;
     KvmMachine *machine; /* borrowed */
     int fd;              /* owned */
@@ -70,6 +75,11 @@ struct KvmMachine {
     GArray *free_ids; /* of unsigned: slot numbers given back; board lock */
     unsigned n_ids;
 
+    struct kvm_coalesced_mmio_ring *ring; /* borrowed of the first vCPU; NULL: none; board lock */
+    unsigned ring_length;
+    KvmZone zone; /* whose writes go there; no size: none */
+    bool ring_drains;
+
     uint32_t step_flags; /* KVM_GUESTDBG_… that this KVM has */
 
     struct kvm_irq_routing *routes; /* owned; board lock */
@@ -98,6 +108,9 @@ int kvm_cpu_visit(KvmCpu *cpu);
 /* The instruction of the last exit is finished without the guest going any further. Likewise. */
 int kvm_cpu_complete(KvmCpu *cpu);
 void kvm_cpu_kick(Vcpu *vcpu);
+/* One access of @size bytes, board lock held; those of no usual size (the ends of one that crosses
+ * a page) go byte by byte. */
+void kvm_access(AddressSpace *space, uint64_t address, uint8_t *data, unsigned size, bool is_write);
 bool kvm_cpu_install_kick(GError **error); /* once a process */
 /* Lets the kernel do all that it does before it enters the guest, without entering it. Any thread,
  * the vCPU does not run. */
@@ -111,6 +124,14 @@ bool kvm_memory_init(KvmMachine *machine, GError **error);
 void kvm_memory_on_view(void *opaque, FlatView *view);
 void kvm_memory_collect_dirty(void *backend, Ram *ram);
 void kvm_memory_clear(KvmMachine *machine);
+
+/* kvm-coalesced.c */
+void kvm_coalesced_init(KvmMachine *machine, KvmCpu *first);
+void kvm_coalesced_clear(KvmMachine *machine); /* the first vCPU goes */
+void kvm_coalesced_drain(KvmMachine *machine);
+void kvm_coalesced_on_view(KvmMachine *machine, const FlatView *view);
+/* The same as drain, where the board lock is not held. */
+void kvm_coalesced_sync(KvmMachine *machine);
 
 /* kvm-irq.c. A message to the local APICs; any thread. */
 bool kvm_irq_init(KvmMachine *machine, GError **error);

@@ -147,6 +147,7 @@ void kvm_memory_collect_dirty(void *backend, Ram *ram)
     KvmMachine *machine = backend;
 
     g_rec_mutex_lock(machine->board->lock);
+    kvm_coalesced_drain(machine);
     for (unsigned i = 0; i < machine->slots->len; i++)
         if (slot_at(machine->slots, i)->ram == ram)
             collect_slot(machine, slot_at(machine->slots, i));
@@ -191,6 +192,7 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
             set_slot(machine, slot, true);
     }
     machine->slots = new;
+    kvm_coalesced_on_view(machine, view);
     if (n_gone > 0)
         kvm_exclusive_end(machine);
 }

@@ -125,14 +125,10 @@ void kvm_exclusive_end(KvmMachine *machine)
 
 /* Exits. */
 
-/* One access of @size bytes; those of no usual size (the ends of one that crosses a page) go byte
- * by byte. */
-static void access_board(const CpuBoard *board, AddressSpace *space, uint64_t address,
-                         uint8_t *data, unsigned size, bool is_write)
+void kvm_access(AddressSpace *space, uint64_t address, uint8_t *data, unsigned size, bool is_write)
 {
     unsigned step = size == 1 || size == 2 || size == 4 || size == 8 ? size : 1;
 
-    g_rec_mutex_lock(board->lock);
     for (unsigned at = 0; at < size; at += step) {
         uint64_t value = 0;
         if (is_write) {
@@ -143,7 +139,15 @@ static void access_board(const CpuBoard *board, AddressSpace *space, uint64_t ad
             memcpy(data + at, &value, step);
         }
     }
-    g_rec_mutex_unlock(board->lock);
+}
+
+static void access_board(KvmCpu *cpu, AddressSpace *space, uint64_t address, uint8_t *data,
+                         unsigned size, bool is_write)
+{
+    g_rec_mutex_lock(cpu->vcpu.board->lock);
+    kvm_coalesced_drain(cpu->machine);
+    kvm_access(space, address, data, size, is_write);
+    g_rec_mutex_unlock(cpu->vcpu.board->lock);
 }
 
 static void on_io(KvmCpu *cpu)
@@ -153,7 +157,7 @@ static void on_io(KvmCpu *cpu)
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
     for (unsigned i = 0; i < run->io.count; i++, data += run->io.size)
-        access_board(board, board->ports, run->io.port, data, run->io.size,
+        access_board(cpu, board->ports, run->io.port, data, run->io.size,
                      run->io.direction == KVM_EXIT_IO_OUT);
     cpu->needs_entry = true;
 }
@@ -163,7 +167,7 @@ static void on_mmio(KvmCpu *cpu)
     struct kvm_run *run = cpu->run;
     const CpuBoard *board = cpu->vcpu.board;
 
-    access_board(board, board->memory, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+    access_board(cpu, board->memory, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
                  run->mmio.is_write);
     cpu->needs_entry = true;
 }
@@ -272,10 +276,11 @@ static void offer_pic_interrupt(KvmCpu *cpu)
     run->request_interrupt_window = board->pending(board->opaque, cpu->vcpu.id);
 }
 
-/* Between two visits to the guest. */
+/* Between two visits to the guest. A kick sets its signal first. */
 static int answer_signals(KvmCpu *cpu)
 {
-    __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&cpu->run->immediate_exit, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
         take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK | VCPU_SIGNAL_A20);
         if (take_signal(cpu, VCPU_SIGNAL_STOP)) {
@@ -317,5 +322,6 @@ CpuExit kvm_cpu_run(Vcpu *vcpu)
         if (exit != KVM_GO_ON)
             break;
     }
+    kvm_coalesced_sync(cpu->machine);
     return (CpuExit)exit;
 }
