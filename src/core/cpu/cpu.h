@@ -168,6 +168,7 @@ struct Vcpu {
     void *backend;         /* borrowed: from machine_new */
     unsigned id;           /* also its APIC id */
     unsigned signals;      /* atomic: VCPU_SIGNAL_* */
+    unsigned in_guest;     /* atomic: inside cpu-gate.h's gate */
     uint8_t sipi_vector;   /* valid with VCPU_SIGNAL_SIPI */
     unsigned wake_mask;    /* set by run with CPU_EXIT_HALTED: the signals that end this halt */
     char *failure;         /* owned; with CPU_EXIT_FAILED */

@@ -73,7 +73,7 @@ static void kvm_machine_free(void *backend)
     g_free(machine->msrs);
     g_mutex_clear(&machine->lock);
     g_mutex_clear(&machine->assist_lock);
-    g_cond_clear(&machine->changed);
+    cpu_gate_clear(&machine->gate);
     g_free(machine);
 }
 
@@ -99,7 +99,7 @@ static void *kvm_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **e
     machine->vm_fd = -1;
     g_mutex_init(&machine->lock);
     g_mutex_init(&machine->assist_lock);
-    g_cond_init(&machine->changed);
+    cpu_gate_init(&machine->gate);
     if (!kvm_cpu_install_kick(error) || !create_vm(machine, error) ||
         !kvm_irq_init(machine, error) || !kvm_memory_init(machine, error)) {
         kvm_machine_free(machine);
@@ -168,6 +168,7 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
         kvm_coalesced_init(machine, cpu);
         g_rec_mutex_unlock(machine->board->lock);
     }
+    machine->gate.vcpu[vcpu->id] = vcpu;
     return true;
 }
 
@@ -183,6 +184,7 @@ static void kvm_vcpu_clear(Vcpu *vcpu)
         kvm_coalesced_clear(cpu->machine);
         g_rec_mutex_unlock(vcpu->board->lock);
     }
+    cpu->machine->gate.vcpu[vcpu->id] = NULL;
     vcpu_free(cpu->assistant);
     g_free(cpu->refused);
     if (cpu->run)

@@ -10,7 +10,7 @@
  * The local APICs are in the kernel; PIC, I/O APIC and all timers are the board's (a split
  * irqchip). Source: Documentation/virt/kvm/api.rst of Linux. */
 
-#include "core/cpu/cpu.h"
+#include "core/cpu/cpu-gate.h"
 #include <linux/kvm.h>
 #include <pthread.h>
 
@@ -46,7 +46,6 @@ typedef struct {
     int fd;              /* owned */
     struct kvm_run *run; /* owned mapping */
     pthread_t thread;    /* who is in run() */
-    unsigned in_guest;   /* atomic: may touch guest memory by slots */
     uint64_t tsc_offset; /* CpuState's, as last seen */
     bool needs_entry;    /* the last exit's instruction is completed by the next entry */
     bool has_failed;     /* the kernel has refused what it promised, since the last set_state() */
@@ -65,11 +64,8 @@ struct KvmMachine {
     size_t run_size;
     KvmCpu *vcpu[KVM_MAX_CPUS]; /* borrowed; registered by vcpu_init */
 
-    /* Exclusive sections: while one is wanted no vCPU enters the guest. */
-    GMutex lock;
-    GCond changed;
-    unsigned exclusive_wanted; /* atomic */
-    bool exclusive_taken;      /* lock */
+    CpuGate gate;
+    GMutex lock; /* of tsc_rests */
 
     GArray *slots;    /* of KvmSlot, sorted; board lock */
     GArray *free_ids; /* of unsigned: slot numbers given back; board lock */
@@ -115,10 +111,6 @@ bool kvm_cpu_install_kick(GError **error); /* once a process */
 /* Lets the kernel do all that it does before it enters the guest, without entering it. Any thread,
  * the vCPU does not run. */
 void kvm_cpu_settle(KvmCpu *cpu);
-/* No vCPU is in the guest between the two. Any thread but a vCPU's that is inside. */
-void kvm_exclusive_begin(KvmMachine *machine);
-void kvm_exclusive_end(KvmMachine *machine);
-
 /* kvm-memory.c. on_view: a listener of the address space. */
 bool kvm_memory_init(KvmMachine *machine, GError **error);
 void kvm_memory_on_view(void *opaque, FlatView *view);

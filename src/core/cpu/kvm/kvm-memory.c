@@ -175,7 +175,7 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
         slot->size = stays ? 0 : slot->size;
     }
     if (n_gone > 0) /* nobody may miss memory that is about to come back in other pieces */
-        kvm_exclusive_begin(machine);
+        cpu_gate_close(&machine->gate);
     for (unsigned i = 0; i < old->len; i++) {
         KvmSlot *slot = slot_at(old, i);
         if (slot->size == 0)
@@ -194,7 +194,7 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
     machine->slots = new;
     kvm_coalesced_on_view(machine, view);
     if (n_gone > 0)
-        kvm_exclusive_end(machine);
+        cpu_gate_open(&machine->gate);
 }
 
 bool kvm_memory_init(KvmMachine *machine, GError **error)

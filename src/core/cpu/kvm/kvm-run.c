@@ -35,7 +35,7 @@ void kvm_cpu_kick(Vcpu *vcpu)
     KvmCpu *cpu = kvm_cpu(vcpu);
 
     __atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST))
         pthread_kill(cpu->thread, KICK_SIGNAL);
 }
 
@@ -60,67 +60,6 @@ void kvm_cpu_settle(KvmCpu *cpu)
     kvm_must(cpu, KVM_SET_SIGNAL_MASK, NULL, "setting a signal mask");
     sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void leave_guest(KvmCpu *cpu)
-{
-    KvmMachine *machine = cpu->machine;
-
-    __atomic_store_n(&cpu->in_guest, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST)) {
-        g_mutex_lock(&machine->lock);
-        g_cond_broadcast(&machine->changed);
-        g_mutex_unlock(&machine->lock);
-    }
-}
-
-static void enter_guest(KvmCpu *cpu)
-{
-    KvmMachine *machine = cpu->machine;
-
-    for (;;) {
-        /* Sequentially consistent on both sides: we see the wish, or its maker sees us inside. */
-        __atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
-        if (!__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))
-            return;
-        leave_guest(cpu);
-        g_mutex_lock(&machine->lock);
-        while (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))
-            g_cond_wait(&machine->changed, &machine->lock);
-        g_mutex_unlock(&machine->lock);
-    }
-}
-
-static bool is_quiet(KvmMachine *machine)
-{
-    for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i] && __atomic_load_n(&machine->vcpu[i]->in_guest, __ATOMIC_SEQ_CST))
-            return false;
-    return true;
-}
-
-void kvm_exclusive_begin(KvmMachine *machine)
-{
-    g_mutex_lock(&machine->lock);
-    while (machine->exclusive_taken)
-        g_cond_wait(&machine->changed, &machine->lock);
-    machine->exclusive_taken = true;
-    __atomic_store_n(&machine->exclusive_wanted, 1, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i])
-            kvm_cpu_kick(&machine->vcpu[i]->vcpu);
-    while (!is_quiet(machine))
-        g_cond_wait(&machine->changed, &machine->lock);
-    g_mutex_unlock(&machine->lock);
-}
-
-void kvm_exclusive_end(KvmMachine *machine)
-{
-    g_mutex_lock(&machine->lock);
-    machine->exclusive_taken = false;
-    __atomic_store_n(&machine->exclusive_wanted, 0, __ATOMIC_SEQ_CST);
-    g_cond_broadcast(&machine->changed);
-    g_mutex_unlock(&machine->lock);
 }
 
 /* Exits. */
@@ -240,9 +179,9 @@ int kvm_cpu_complete(KvmCpu *cpu)
     while (cpu->needs_entry && exit == KVM_GO_ON) {
         cpu->needs_entry = false;
         __atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-        enter_guest(cpu);
+        cpu_gate_enter(&cpu->machine->gate, &cpu->vcpu);
         int result = ioctl(cpu->fd, KVM_RUN, NULL);
-        leave_guest(cpu);
+        cpu_gate_leave(&cpu->machine->gate, &cpu->vcpu);
         if (result == 0)
             exit = on_exit_reason(cpu);
     }
@@ -297,9 +236,9 @@ static int answer_signals(KvmCpu *cpu)
 
 int kvm_cpu_visit(KvmCpu *cpu)
 {
-    enter_guest(cpu);
+    cpu_gate_enter(&cpu->machine->gate, &cpu->vcpu);
     int result = ioctl(cpu->fd, KVM_RUN, NULL);
-    leave_guest(cpu);
+    cpu_gate_leave(&cpu->machine->gate, &cpu->vcpu);
     cpu->needs_entry = false;
     __atomic_store_n(&cpu->n_exits, cpu->n_exits + 1, __ATOMIC_RELAXED);
     if (result == 0)

@@ -15,12 +15,7 @@ void soft_guest_leave(SoftCpu *cpu)
         soft_machine_exclusive_end(machine);
         return;
     }
-    __atomic_store_n(&cpu->in_guest, 0, __ATOMIC_SEQ_CST);
-    if (G_UNLIKELY(__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))) {
-        g_mutex_lock(&machine->lock);
-        g_cond_broadcast(&machine->changed);
-        g_mutex_unlock(&machine->lock);
-    }
+    cpu_gate_leave(&machine->gate, &cpu->vcpu);
 }
 
 void soft_guest_enter(SoftCpu *cpu)
@@ -30,52 +25,17 @@ void soft_guest_enter(SoftCpu *cpu)
         soft_machine_exclusive_begin(machine);
         return;
     }
-    for (;;) {
-        /* Sequentially consistent on both sides: either we see the wish, or its maker sees us
-         * inside. */
-        __atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
-        if (G_LIKELY(!__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST)))
-            return;
-        soft_guest_leave(cpu);
-        g_mutex_lock(&machine->lock);
-        while (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST))
-            g_cond_wait(&machine->changed, &machine->lock);
-        g_mutex_unlock(&machine->lock);
-    }
-}
-
-static bool soft_machine_is_quiet(SoftMachine *machine)
-{
-    for (unsigned i = 0; i < machine->n_vcpus; i++) {
-        SoftCpu *cpu = machine->vcpu[i];
-        if (cpu && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST))
-            return false;
-    }
-    return true;
+    cpu_gate_enter(&machine->gate, &cpu->vcpu);
 }
 
 void soft_machine_exclusive_begin(SoftMachine *machine)
 {
-    g_mutex_lock(&machine->lock);
-    while (machine->exclusive_taken)
-        g_cond_wait(&machine->changed, &machine->lock);
-    machine->exclusive_taken = true;
-    __atomic_store_n(&machine->exclusive_wanted, 1, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i])
-            soft_request_attention(machine->vcpu[i]);
-    while (!soft_machine_is_quiet(machine))
-        g_cond_wait(&machine->changed, &machine->lock);
-    g_mutex_unlock(&machine->lock);
+    cpu_gate_close(&machine->gate);
 }
 
 void soft_machine_exclusive_end(SoftMachine *machine)
 {
-    g_mutex_lock(&machine->lock);
-    machine->exclusive_taken = false;
-    __atomic_store_n(&machine->exclusive_wanted, 0, __ATOMIC_SEQ_CST);
-    g_cond_broadcast(&machine->changed);
-    g_mutex_unlock(&machine->lock);
+    cpu_gate_open(&machine->gate);
 }
 
 /* With one vCPU nobody else executes guest code, and whoever else asks for exclusion waits until

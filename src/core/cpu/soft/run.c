@@ -321,7 +321,7 @@ static int answer_signals(SoftCpu *cpu)
 {
     SoftMachine *machine = cpu->machine;
     __atomic_store_n(&cpu->attention, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&machine->exclusive_wanted, __ATOMIC_SEQ_CST)) {
+    if (cpu_gate_is_closed(&machine->gate)) {
         soft_guest_leave(cpu);
         soft_guest_enter(cpu);
     }

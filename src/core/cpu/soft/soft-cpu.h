@@ -271,7 +271,6 @@ struct SoftCpu {
     uint64_t idle_retired;  /* … and how far it was then */
     uint64_t clock_retired; /* deterministic clock: instructions it has been moved on for */
     SoftMachine *machine;   /* borrowed */
-    unsigned in_guest;      /* atomic, exclusive.c */
     bool alone;             /* inside soft_exclusive_begin/end */
 };
 

@@ -7,6 +7,7 @@
  * runs, all others wait outside guest code) and mailboxes (pages whose decoded code must go).
  * Included by the driver files of this folder; any thread where said. */
 
+#include "core/cpu/cpu-gate.h"
 #include "core/cpu/soft/soft-cpu.h"
 
 #define SOFT_MAX_CPUS 64
@@ -16,10 +17,7 @@ struct SoftMachine {
     const CpuBoard *board; /* borrowed */
     unsigned n_vcpus;
     SoftCpu *vcpu[SOFT_MAX_CPUS]; /* borrowed; registered by vcpu_init */
-    GMutex lock;
-    GCond changed;
-    unsigned exclusive_wanted; /* atomic */
-    bool exclusive_taken;      /* lock */
+    CpuGate gate;
     GMutex mail_lock;
     struct SoftMailbox {
         unsigned n;

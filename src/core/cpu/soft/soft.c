@@ -47,8 +47,7 @@ static void *soft_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **
     SoftMachine *machine = g_new0(SoftMachine, 1);
     machine->board = board;
     machine->n_vcpus = n_vcpus;
-    g_mutex_init(&machine->lock);
-    g_cond_init(&machine->changed);
+    cpu_gate_init(&machine->gate);
     g_mutex_init(&machine->mail_lock);
     g_rec_mutex_lock(board->lock);
     address_space_add_listener(board->memory, on_memory_view, machine);
@@ -66,8 +65,7 @@ static void soft_machine_free(void *backend)
     address_space_remove_listener(machine->board->memory, machine);
     address_space_remove_listener(machine->board->ports, machine);
     g_rec_mutex_unlock(machine->board->lock);
-    g_mutex_clear(&machine->lock);
-    g_cond_clear(&machine->changed);
+    cpu_gate_clear(&machine->gate);
     g_mutex_clear(&machine->mail_lock);
     g_free(machine);
 }
@@ -99,14 +97,17 @@ static bool soft_vcpu_init(Vcpu *vcpu, GError **error)
     g_rec_mutex_unlock(board->lock);
     soft_mmu_init(cpu);
     cpu->machine->vcpu[vcpu->id] = cpu;
+    cpu->machine->gate.vcpu[vcpu->id] = vcpu;
     return true;
 }
 
 static void soft_vcpu_clear(Vcpu *vcpu)
 {
     SoftCpu *cpu = (SoftCpu *)vcpu;
-    if (cpu->machine)
+    if (cpu->machine) {
         cpu->machine->vcpu[vcpu->id] = NULL;
+        cpu->machine->gate.vcpu[vcpu->id] = NULL;
+    }
     soft_code_cache_free(cpu);
     soft_translator_free(cpu);
     if (cpu->mmu)
