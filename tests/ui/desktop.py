@@ -22,7 +22,7 @@ def skip(reason):
     sys.exit(SKIP)
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):  # for a computer that is busy with more than this
     end = time.monotonic() + seconds
     while True:
         result = condition()
