@@ -63,7 +63,7 @@ class Library(TreeTest):
         self.key("Down")
         self.assert_focus("Bob, Off")
         self.key("shift+F10")
-        self.choose("Move to Trash", "t")
+        self.choose("Move to Trash", "m")
         wait_for("it to go", lambda: self.names() == ["Ada", "Cid"])
         self.assert_focus("Cid, Off")
 

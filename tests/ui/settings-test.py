@@ -16,7 +16,7 @@ class Settings(TreeTest):
     def open_settings(self):
         self.select_first()
         self.key("shift+F10")
-        self.choose("Settings", "e")
+        self.choose("Settings", "t")
         self.desktop.window("^Settings of ")
         self.find(SPIN, "Memory in MiB")
 

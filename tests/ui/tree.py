@@ -115,7 +115,7 @@ class TreeTest(unittest.TestCase):
                 return node
         return None
 
-    def find(self, role, name, seconds=15):
+    def find(self, role, name, seconds=60):
         try:
             return wait_for("the %s “%s”" % (role, name), lambda: self.find_now(role, name), seconds)
         except AssertionError:
