@@ -40,9 +40,8 @@ class Settings(TreeTest):
         self.start_app()
         self.find_machine("Box, Off")
         self.open_settings()
-        path = self.root + "/Box.vitrine/disk-0.qcow2"
         wait_for("the size", lambda: any(name.startswith("20.0\xa0GiB, takes ") for name in self.labels()))
-        self.find(LABEL, path)
+        wait_for("its file", lambda: any(name.startswith(self.root) and os.path.exists(name) for name in self.labels()))
         self.find(LABEL, "qcow2, which grows as it fills")
 
     def test_what_it_runs_on_follows_the_file(self):
