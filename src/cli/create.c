@@ -8,6 +8,7 @@
 
 typedef struct {
     char *name, *memory, *disk, *firmware, *cpu, *os;
+    DefinitionFirmware firmware_choice;
     int n_cpus;
     gboolean start;
 } CreateArguments;
@@ -30,7 +31,7 @@ static int find_word(const char *const *words, const char *word)
     return -1;
 }
 
-static bool fill_options(const CreateArguments *a, ClientCreateOptions *options, GError **error)
+static bool fill_options(CreateArguments *a, ClientCreateOptions *options, GError **error)
 {
     static const char *const firmwares[] = { "bios", "uefi", NULL };
     static const char *const cpus[] = { "auto", "kvm", "software", NULL };
@@ -53,7 +54,8 @@ static bool fill_options(const CreateArguments *a, ClientCreateOptions *options,
         return usage_error(error, _("--cpus is %d; expected 1 to %d"), a->n_cpus,
                            DEFINITION_MAX_CPUS);
     options->n_cpus = a->n_cpus == NOT_GIVEN ? 0 : a->n_cpus;
-    options->firmware = firmware;
+    a->firmware_choice = firmware;
+    options->firmware = a->firmware ? &a->firmware_choice : NULL;
     options->cpu = cpu;
     g_autoptr(Definition) scratch = definition_new("x");
     return verb_usage((!a->name || definition_set(scratch, "name", a->name, error)) &&

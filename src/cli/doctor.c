@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "client/host-cpu.h"
 #include "model/defaults.h"
+#include "model/firmware-files.h"
 #include <glib/gi18n.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -33,18 +34,24 @@ static void check_engine(GArray *findings)
                                path));
 }
 
+/* @path NULL: it is missing, and @remedy says what to do. */
+static void add_firmware(GArray *findings, const char *name, const char *path, const char *remedy)
+{
+    add(findings, name, path != NULL, g_strdup(path ? path : remedy));
+}
+
 static void check_firmware(GArray *findings)
 {
-    static const struct {
-        const char *path, *name;
-    } files[] = { { "/usr/share/seabios/bios-256k.bin", "firmware" },
-                  { "/usr/share/seabios/vgabios-stdvga.bin", "video firmware" } };
-    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
-        bool good = g_file_test(files[i].path, G_FILE_TEST_IS_REGULAR);
-        add(findings, files[i].name, good,
-            good ? g_strdup(files[i].path)
-                 : g_strdup_printf(_("%s is missing: install the package seabios"), files[i].path));
-    }
+    UefiFiles uefi = { NULL };
+    firmware_find_uefi(0, &uefi);
+    add_firmware(findings, "firmware", firmware_find_bios(),
+                 _("SeaBIOS is missing: no machine with a BIOS can start. Install the package "
+                   "seabios"));
+    add_firmware(findings, "video firmware", firmware_find_vga_bios(),
+                 _("SeaVGABIOS is missing: no machine with a BIOS can start. Install the package "
+                   "seabios"));
+    add_firmware(findings, "UEFI firmware", uefi.code,
+                 _("OVMF is missing: no machine with UEFI can start. Install the package ovmf"));
 }
 
 /* The first question of anyone who finds it slow, so what is said is of now. */

@@ -100,7 +100,7 @@ typedef struct {
     unsigned n_cpus;
     uint64_t disk_bytes;
     bool no_disk;
-    DefinitionFirmware firmware;
+    const DefinitionFirmware *firmware; /* NULL: what suits the system and the source */
     DefinitionCpu cpu;
 } ClientCreateOptions;
 

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "client/preflight.h"
 #include "model/defaults.h"
+#include "model/firmware-files.h"
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,15 +28,19 @@ static void add(GPtrArray *findings, PreflightGrade grade, char *words, const ch
     g_ptr_array_add(findings, finding);
 }
 
-static void check_parts(GPtrArray *findings, const PreflightHost *host)
+static void check_parts(GPtrArray *findings, const PreflightWants *wants, const PreflightHost *host)
 {
     if (!host->has_engine)
         add(findings, PREFLIGHT_FATAL, g_strdup(_("A part of Vitrine is missing: its engine")),
             _("Install Vitrine again."));
-    if (!host->has_firmware)
+    if (wants->firmware == FIRMWARE_BIOS && !host->has_bios)
         add(findings, PREFLIGHT_FATAL,
             g_strdup(_("The firmware that starts machines is not installed")),
             _("Install the package “seabios”."));
+    if (wants->firmware == FIRMWARE_UEFI && !host->has_uefi)
+        add(findings, PREFLIGHT_FATAL,
+            g_strdup(_("The UEFI firmware that starts this machine is not installed")),
+            _("Install the package “ovmf”, or choose BIOS."));
 }
 
 static void check_memory(GPtrArray *findings, const PreflightWants *wants,
@@ -94,26 +99,12 @@ static int compare_grades(gconstpointer a, gconstpointer b)
 GPtrArray *client_preflight_on(const PreflightWants *wants, const PreflightHost *host)
 {
     GPtrArray *findings = g_ptr_array_new_with_free_func(finding_free);
-    check_parts(findings, host);
+    check_parts(findings, wants, host);
     check_space(findings, wants, host);
     check_memory(findings, wants, host);
     check_cpu(findings, host);
     g_ptr_array_sort(findings, compare_grades);
     return findings;
-}
-
-/* Where the engine looks (core/firmware/rom.c). */
-static bool has_firmware(void)
-{
-    static const char *const folders[] = { "/usr/share/seabios", "/usr/share/qemu",
-                                           "/usr/share/kvm", "/usr/local/share/qemu",
-                                           "/usr/local/share/seabios" };
-    for (unsigned i = 0; i < G_N_ELEMENTS(folders); i++) {
-        g_autofree char *path = g_build_filename(folders[i], "bios-256k.bin", NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
-            return true;
-    }
-    return false;
 }
 
 /* proc(5), /proc/meminfo: what could be used without swapping. */
@@ -144,10 +135,12 @@ GPtrArray *client_preflight(const PreflightWants *wants)
     g_autofree char *engine = client_dup_engine_path();
     g_autofree char *folder = dup_existing(wants->root);
     struct statvfs fs = { 0 };
+    UefiFiles uefi;
     g_autoptr(HostCpu) cpu = client_probe_cpu(false, NULL); /* no engine: said by another check */
     PreflightHost host = {
         .has_engine = g_file_test(engine, G_FILE_TEST_IS_EXECUTABLE),
-        .has_firmware = has_firmware(),
+        .has_bios = firmware_find_bios() && firmware_find_vga_bios(),
+        .has_uefi = firmware_find_uefi(0, &uefi),
         .cpu = cpu,
         .memory_total = host_memory_bytes(),
         .memory_free = free_memory_bytes(),

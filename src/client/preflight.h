@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
     const char *root;
     uint64_t memory_bytes, disk_bytes;
+    DefinitionFirmware firmware;
 } PreflightWants;
 
 /* Array of PreflightFinding, the worst first; empty when all is well. Blocks for a look at the file
@@ -31,7 +32,7 @@ typedef struct {
 GPtrArray *client_preflight(const PreflightWants *wants);
 /* The same, with this host's figures given: for tests. */
 typedef struct {
-    bool has_engine, has_firmware, root_writable;
+    bool has_engine, has_bios, has_uefi, root_writable;
     const HostCpu *cpu;                 /* NULL: not known */
     uint64_t memory_total, memory_free; /* 0: not known */
     uint64_t space_free;                /* on the file system of the root */

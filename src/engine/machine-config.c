@@ -112,6 +112,21 @@ static bool add_drive(EngineConfig *config, const char *bundle, const Definition
     return false;
 }
 
+/* The variables are the machine's, and what becomes of them goes where its disks' writes go. */
+static void choose_firmware(EngineConfig *out, const char *bundle, const Definition *definition,
+                            bool disposable)
+{
+    MachineConfig *config = &out->config;
+
+    if (definition->firmware == FIRMWARE_BIOS) {
+        config->firmware_path = g_getenv("VITRINE_FIRMWARE"); /* tests and developers */
+        return;
+    }
+    config->firmware = MACHINE_FIRMWARE_UEFI;
+    config->nvram_path = keep(out, g_build_filename(bundle, BUNDLE_NVRAM, NULL));
+    config->forget_nvram = disposable;
+}
+
 bool engine_config_init(EngineConfig *out, const char *bundle, const Definition *definition,
                         bool disposable, GError **error)
 {
@@ -140,7 +155,7 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
     config->boot_order = definition->boot == BOOT_DISK_CDROM ? "disk,cdrom" : "cdrom,disk";
     config->boot_menu = definition->boot_menu;
     config->rtc_base = -1;
-    config->firmware_path = g_getenv("VITRINE_FIRMWARE"); /* tests and developers */
+    choose_firmware(out, bundle, definition, disposable);
     if (definition->kernel[0]) {
         config->kernel_path = keep(out, bundle_dup_absolute(bundle, definition->kernel));
         if (definition->initrd[0])

@@ -2,7 +2,8 @@
  * Copyright the Vitrine developers */
 #pragma once
 
-/* The folder that is a machine: NAME.vitrine with machine.conf, disks, thumbnail.png, engine.log.
+/* The folder that is a machine: NAME.vitrine with machine.conf, disks, nvram.fd (the
+ * UEFI variables, of a machine that has them), thumbnail.png, engine.log.
  * There is no registry: the library is what lies in bundle_default_root() and whatever else is
  * opened. Included by the engine and all front ends. */
 
@@ -12,6 +13,7 @@
 #define BUNDLE_DEFINITION "machine.conf"
 #define BUNDLE_THUMBNAIL "thumbnail.png"
 #define BUNDLE_LOG "engine.log"
+#define BUNDLE_NVRAM "nvram.fd"
 /* Exists from start to a clean end: left behind, it tells a crash. A key file, [engine] pid=. */
 #define BUNDLE_RUNNING "running"
 

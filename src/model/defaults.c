@@ -11,9 +11,10 @@ static const struct {
     const char *prefix; /* of libosinfo's short id; the longest that fits counts */
     uint64_t memory, disk;
     unsigned n_cpus;
+    DefinitionFirmware firmware;
 } machine_defaults[] = {
     { "", 2 * GIB, 20 * GIB, 2 },
-    { "win11", 4 * GIB, 64 * GIB, 2 },
+    { "win11", 4 * GIB, 64 * GIB, 2, FIRMWARE_UEFI },
     { "win10", 4 * GIB, 40 * GIB, 2 },
     { "win", 2 * GIB, 40 * GIB, 2 },
     { "winxp", 512 * MIB, 10 * GIB, 1 },
@@ -57,5 +58,6 @@ void machine_defaults_get(const char *os, uint64_t minimum_memory, uint64_t reco
         .memory_bytes = MAX(memory / (64 * MIB), 1) * (64 * MIB),
         .disk_bytes = machine_defaults[best].disk,
         .n_cpus = MIN(machine_defaults[best].n_cpus, host_n_cpus()),
+        .firmware = machine_defaults[best].firmware,
     };
 }

@@ -5,11 +5,12 @@
 /* What a new machine gets when nobody says otherwise: a struct by kind of guest, limited by what
  * this host has. Front ends that know more (libosinfo) pass it in. */
 
-#include <stdint.h>
+#include "model/definition.h"
 
 typedef struct {
     uint64_t memory_bytes, disk_bytes;
     unsigned n_cpus;
+    DefinitionFirmware firmware;
 } MachineDefaults;
 
 /* @os: libosinfo short id ("debian12", "win10") or NULL. @minimum_memory, @recommended_memory: of

@@ -417,13 +417,7 @@ bool definition_set(Definition *definition, const char *name, const char *value,
 
 bool definition_check_runs(const Definition *definition, const char *where, GError **error)
 {
-    if (definition->firmware == FIRMWARE_UEFI)
-        g_set_error(
-            error, APP_ERROR, APP_ERROR_INVALID,
-            _("%s: [machine] firmware is “uefi”, which this version of Vitrine does not have "
-              "yet. Set it to bios"),
-            where);
-    else if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->cpu == CPU_CHOICE_KVM)
+    if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->cpu == CPU_CHOICE_KVM)
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
                     _("%s: [machine] clock is “deterministic”, which KVM does not have. Set cpu to "
                       "auto or software"),

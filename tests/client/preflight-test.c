@@ -12,8 +12,10 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-static const PreflightHost good_host = { true, true, true, NULL, 16 * GIB, 8 * GIB, 100 * GIB };
-static const PreflightWants small = { "/home/machines", 2 * GIB, 20 * GIB };
+static const PreflightHost good_host = {
+    true, true, true, true, NULL, 16 * GIB, 8 * GIB, 100 * GIB
+};
+static const PreflightWants small = { "/home/machines", 2 * GIB, 20 * GIB, FIRMWARE_BIOS };
 
 static GPtrArray *look(PreflightWants wants, PreflightHost host)
 {
@@ -74,11 +76,28 @@ static void a_read_only_folder_is_named(void **state)
 static void missing_parts_come_first_with_their_package(void **state)
 {
     PreflightHost host = good_host;
-    host.has_firmware = false;
+    host.has_bios = false;
     host.memory_free = GIB;
     g_autoptr(GPtrArray) findings = look(small, host);
     assert_int_equal(worst(findings)->grade, PREFLIGHT_FATAL);
     assert_non_null(strstr(worst(findings)->remedy, "seabios"));
+}
+
+static void uefi_is_missed_by_the_machine_that_wants_it(void **state)
+{
+    PreflightHost host = good_host;
+    PreflightWants wants = small;
+    host.has_uefi = false;
+    g_autoptr(GPtrArray) bios = look(wants, host);
+    assert_int_equal(bios->len, 0);
+    wants.firmware = FIRMWARE_UEFI;
+    g_autoptr(GPtrArray) uefi = look(wants, host);
+    assert_int_equal(worst(uefi)->grade, PREFLIGHT_FATAL);
+    assert_non_null(strstr(worst(uefi)->remedy, "ovmf"));
+    host.has_uefi = true;
+    host.has_bios = false;
+    g_autoptr(GPtrArray) none = look(wants, host);
+    assert_int_equal(none->len, 0);
 }
 
 static void no_kvm_is_no_obstacle(void **state)
@@ -102,6 +121,7 @@ int main(void)
         cmocka_unit_test(a_disk_larger_than_the_space_is_a_warning_and_no_space_is_fatal),
         cmocka_unit_test(a_read_only_folder_is_named),
         cmocka_unit_test(missing_parts_come_first_with_their_package),
+        cmocka_unit_test(uefi_is_missed_by_the_machine_that_wants_it),
         cmocka_unit_test(no_kvm_is_no_obstacle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,10 +29,10 @@ typedef struct {
     char **cdroms, **disks;
     char *cpu, *software_until;
     int moves_ms;
-    char *kernel, *initrd, *append, *firmware;
+    char *kernel, *initrd, *append, *firmware, *nvram;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
-    gboolean deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
+    gboolean uefi, deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
         press_power, pauses;
     gint64 max_instructions;
     char *states;
@@ -280,7 +280,9 @@ static void fill_config(Runner *r, MachineConfig *config)
                : r->states                   ? state_trace_ops()
                                              : &cpu_soft_ops,
         .clock = r->deterministic ? CLOCK_DETERMINISTIC : CLOCK_REAL,
+        .firmware = r->uefi ? MACHINE_FIRMWARE_UEFI : MACHINE_FIRMWARE_BIOS,
         .firmware_path = r->firmware,
+        .nvram_path = r->nvram,
         .boot_order = r->disk_first ? "disk,cdrom" : NULL,
         .boot_menu = r->boot_menu,
         .kernel_path = r->kernel,
@@ -353,6 +355,8 @@ int main(int argc, char **argv)
         { "initrd", 0, 0, G_OPTION_ARG_FILENAME, &r.initrd, "Its initrd", "FILE" },
         { "append", 0, 0, G_OPTION_ARG_STRING, &r.append, "Its command line", "TEXT" },
         { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &r.firmware, "BIOS image", "FILE" },
+        { "uefi", 0, 0, G_OPTION_ARG_NONE, &r.uefi, "UEFI rather than BIOS", NULL },
+        { "nvram", 0, 0, G_OPTION_ARG_FILENAME, &r.nvram, "Keeps UEFI's variables", "FILE" },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &r.timeout_s, "Give up after so many seconds", "S" },
         { "until-serial", 0, 0, G_OPTION_ARG_STRING, &r.until_serial, "Serial output", "REGEX" },
         { "until-debug", 0, 0, G_OPTION_ARG_STRING, &r.until_debug, "Debug console", "REGEX" },

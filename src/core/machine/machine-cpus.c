@@ -7,20 +7,23 @@
 
 /* The vCPUs of a machine: made, run by a thread each, stopped, reset. */
 
-/* CPUs that keep decoded instructions hear of writes from elsewhere. */
-static void watch_code(MachinePrivate *p, Ram *ram)
+/* CPUs that keep decoded instructions hear of writes from elsewhere, to all that can be run. */
+static void watch_code(Machine *machine, void (*on_written)(void *, Ram *, uint64_t, uint64_t))
 {
-    ram->on_code_written = p->cpu_ops->code_written;
-    ram->opaque = p->backend;
+    MachinePrivate *p = machine->priv;
+    Ram *const blocks[] = { machine->ram, p->bios, p->vga_rom,
+                            p->nvram ? nvram_image(p->nvram) : NULL };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(blocks); i++)
+        if (blocks[i]) {
+            blocks[i]->on_code_written = on_written;
+            blocks[i]->opaque = p->backend;
+        }
 }
 
 void machine_cpus_watch_code(Machine *machine)
 {
-    MachinePrivate *p = machine->priv;
-
-    watch_code(p, machine->ram);
-    watch_code(p, p->bios);
-    watch_code(p, p->vga_rom);
+    watch_code(machine, machine->priv->cpu_ops->code_written);
 }
 
 /* The model that the definition asks for, on the CPU that is to run it. */
@@ -205,9 +208,7 @@ void machine_cpus_free(Machine *machine)
         vcpu_free(p->cpu[i].vcpu);
     p->n_cpus = 0;
     if (p->backend) {
-        machine->ram->on_code_written = NULL;
-        p->bios->on_code_written = NULL;
-        p->vga_rom->on_code_written = NULL;
+        watch_code(machine, NULL);
         p->cpu_ops->machine_free(p->backend);
     }
     p->backend = NULL;

@@ -8,19 +8,26 @@
 #include <glib/gi18n.h>
 
 /* A full host disk is no error of the guest's: the machine waits until there is room. */
-static void on_disk_problem(void *opaque, Disk *disk, int error_number)
+void machine_report_write_problem(Machine *machine, const char *path, int error_number)
 {
     bool full = error_number == ENOSPC || error_number == EDQUOT;
     const char *remedy =
         full ? "Make room there, then resume it."
-             : "Its file system, or a limit of your session, allows no larger file: force the "
-               "machine off and move the image to another file system.";
+        : error_number == EFBIG
+            ? "Its file system, or a limit of your session, allows no larger file: force the "
+              "machine off and move the image to another file system."
+            : "Mend that, then resume it.";
     char *text = g_strdup_printf("%s could not be written: %s. The machine is paused and nothing "
                                  "is lost. %s",
-                                 disk_path(disk), g_strerror(error_number), remedy);
-    machine_report(opaque, REQUEST_PROBLEM,
+                                 path, g_strerror(error_number), remedy);
+    machine_report(machine, REQUEST_PROBLEM,
                    (MachineTrouble){ full ? MACHINE_PROBLEM_DISK_FULL : MACHINE_PROBLEM_DISK,
-                                     g_strdup(disk_path(disk)), text });
+                                     g_strdup(path), text });
+}
+
+static void on_disk_problem(void *opaque, Disk *disk, int error_number)
+{
+    machine_report_write_problem(opaque, disk_path(disk), error_number);
 }
 
 static Disk *open_disk(Machine *machine, const char *path, bool is_cdrom, bool read_only,

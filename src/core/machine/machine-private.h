@@ -11,6 +11,7 @@
 #include "core/dev/mch.h"
 #include "core/dev/rtc.h"
 #include "core/firmware/linux.h"
+#include "core/firmware/nvram.h"
 #include "core/irq/apic.h"
 #include "core/irq/ioapic.h"
 #include "core/irq/pic.h"
@@ -106,7 +107,9 @@ struct MachinePrivate {
     FwCfg *fw_cfg;
     AcpiPm *acpi_pm;
     Rtc *rtc;
-    Ram *bios, *vga_rom;
+    Ram *bios;    /* or UEFI */
+    Ram *vga_rom; /* NULL with UEFI, which brings its own driver */
+    Nvram *nvram; /* NULL without UEFI */
     MachineWires wires;
     LostTicks ticks;
     bool a20;              /* atomic */
@@ -119,6 +122,7 @@ struct MachinePrivate {
 bool pc_build(Machine *machine, GError **error);
 void pc_clear(Machine *machine);
 /* pc-firmware.c */
+bool pc_load_firmware(Machine *machine, GError **error);
 void pc_fill_cmos(Machine *machine);
 void pc_fill_fw_cfg(Machine *machine);
 void pc_boot_kernel(Machine *machine); /* after a reset; board lock held */
@@ -145,6 +149,8 @@ bool machine_drives_open(Machine *machine, GError **error);
 void machine_drives_attach(Machine *machine);
 void machine_drives_close(Machine *machine);
 void machine_drives_retry(Machine *machine);
+/* The host cannot take a write to the file at @path: the machine pauses, and says why. */
+void machine_report_write_problem(Machine *machine, const char *path, int error_number);
 
 /* machine-move.c. A backend that cannot go on, from its vCPU's thread: the control thread then
  * moves the guest to the software CPU, if @failed still runs it. @why is copied. */

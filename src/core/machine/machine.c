@@ -167,6 +167,8 @@ void machine_resume(Machine *machine)
     if (changes) {
         set_problem(machine, (MachineTrouble){ MACHINE_PROBLEM_NONE });
         machine_drives_retry(machine);
+        if (machine->priv->nvram)
+            nvram_retry(machine->priv->nvram);
         let_run(machine);
     }
     g_rec_mutex_unlock(&machine->priv->life_lock);
@@ -203,6 +205,8 @@ static bool power_off(Machine *machine)
 
     if (changes) {
         bring_to_rest(machine);
+        if (machine->priv->nvram)
+            nvram_flush(machine->priv->nvram);
         forget_memory(machine->ram);
         reset_at_rest(machine);
         set_problem(machine, (MachineTrouble){ MACHINE_PROBLEM_NONE });
@@ -365,6 +369,8 @@ static void copy_config(MachineConfig *to, const MachineConfig *from)
     to->name = g_strdup(from->name);
     to->firmware_path = g_strdup(from->firmware_path);
     to->vga_rom_path = g_strdup(from->vga_rom_path);
+    to->variables_path = g_strdup(from->variables_path);
+    to->nvram_path = g_strdup(from->nvram_path);
     to->boot_order = g_strdup(from->boot_order);
     to->kernel_path = g_strdup(from->kernel_path);
     to->initrd_path = g_strdup(from->initrd_path);
@@ -378,6 +384,8 @@ static void clear_config(MachineConfig *config)
     g_free((char *)config->name);
     g_free((char *)config->firmware_path);
     g_free((char *)config->vga_rom_path);
+    g_free((char *)config->variables_path);
+    g_free((char *)config->nvram_path);
     g_free((char *)config->boot_order);
     g_free((char *)config->kernel_path);
     g_free((char *)config->initrd_path);
@@ -440,6 +448,7 @@ void machine_free(Machine *machine)
     address_space_free(machine->memory);
     address_space_free(machine->ports);
     ram_free(machine->ram);
+    nvram_free(p->nvram);
     ram_free(p->bios);
     ram_free(p->vga_rom);
     g_async_queue_unref(p->requests);

@@ -26,6 +26,8 @@ typedef struct {
     bool is_absent; /* nothing at this port; the rest counts for nothing */
 } MachineDrive;
 
+typedef enum { MACHINE_FIRMWARE_BIOS, MACHINE_FIRMWARE_UEFI } MachineFirmware;
+
 #define MACHINE_MAX_CPUS 16
 #define MACHINE_MAX_DRIVES 6
 
@@ -37,8 +39,12 @@ typedef struct {
     const CpuOps *cpu;  /* &cpu_soft_ops, &cpu_kvm_ops */
     CpuModelName model; /* what the guest is told of it */
     ClockKind clock;
-    const char *firmware_path; /* BIOS image; NULL: SeaBIOS where distributions put it */
-    const char *vga_rom_path;  /* NULL: SeaVGABIOS where distributions put it */
+    MachineFirmware firmware;
+    const char *firmware_path;  /* its image; NULL: SeaBIOS or OVMF where distributions put it */
+    const char *vga_rom_path;   /* NULL: SeaVGABIOS where distributions put it */
+    const char *variables_path; /* UEFI variables of a new machine, which go with firmware_path */
+    const char *nvram_path;     /* keeps this machine's UEFI variables; NULL: nothing does */
+    bool forget_nvram;          /* reads them there, but keeps no change */
     MachineDrive drive[MACHINE_MAX_DRIVES]; /* AHCI ports 0.. */
     unsigned n_drives;
     const char *boot_order; /* "cdrom,disk" (default), "disk,cdrom" */

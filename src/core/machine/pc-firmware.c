@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* What firmware is told about the PC: CMOS bytes, fw_cfg items and files, ACPI and SMBIOS. For a
- * kernel that is booted directly, what firmware would have done. */
+/* Firmware, and what it is told about the PC: CMOS bytes, fw_cfg items and files, ACPI and SMBIOS.
+ * For a kernel that is booted directly, what firmware would have done. */
 
 #include "core/machine/machine-private.h"
 
 #include "core/dev/rtc.h"
+#include "core/firmware/rom.h"
 #include <string.h>
 
 /* What SeaBIOS programs on this board, and what a directly booted kernel finds. */
@@ -19,6 +20,42 @@
 #define ACPI_SLACK 256
 
 #define MIB UINT64_C(0x100000)
+
+static void on_nvram_problem(void *opaque, const char *path, int error_number)
+{
+    machine_report_write_problem(opaque, path, error_number);
+}
+
+static bool load_uefi(Machine *machine, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+    const MachineConfig *config = &p->config;
+    UefiFiles files = { config->firmware_path, config->variables_path };
+
+    if (!(files.code && files.variables) && !rom_choose_uefi(config->nvram_path, &files, error))
+        return false;
+    p->bios = rom_load(ROM_UEFI, files.code, error);
+    p->nvram = p->bios ? nvram_open(&(NvramOptions){ .path = config->nvram_path,
+                                                     .initial = files.variables,
+                                                     .forget = config->forget_nvram,
+                                                     .lock = &machine->lock,
+                                                     .on_problem = on_nvram_problem,
+                                                     .opaque = machine },
+                                    error)
+                       : NULL;
+    return p->nvram != NULL;
+}
+
+bool pc_load_firmware(Machine *machine, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+
+    if (p->config.firmware == MACHINE_FIRMWARE_UEFI)
+        return load_uefi(machine, error);
+    p->bios = rom_load(ROM_SEABIOS, p->config.firmware_path, error);
+    p->vga_rom = p->bios ? rom_load(ROM_VGABIOS, p->config.vga_rom_path, error) : NULL;
+    return p->vga_rom != NULL;
+}
 
 static bool cdrom_first(const Machine *machine)
 {

@@ -13,11 +13,11 @@
 #include "core/dev/dma8237.h"
 #include "core/dev/hpet.h"
 #include "core/dev/i8042.h"
+#include "core/dev/pflash.h"
 #include "core/dev/pit.h"
 #include "core/dev/rtc.h"
 #include "core/dev/uart.h"
 #include "core/dev/vga.h"
-#include "core/firmware/rom.h"
 
 /* RAM below 4 GiB ends under the place where firmware puts the PCIe configuration window. */
 #define LOW_RAM_MAX 0xB0000000u
@@ -156,9 +156,7 @@ static bool build_memory(Machine *machine, GError **error)
 
     p->low_ram_size = size > LOW_RAM_MAX ? LOW_RAM_SPLIT : size;
     machine->ram = ram_new("ram", size, error);
-    p->bios = machine->ram ? rom_load(ROM_SEABIOS, p->config.firmware_path, error) : NULL;
-    p->vga_rom = p->bios ? rom_load(ROM_VGABIOS, p->config.vga_rom_path, error) : NULL;
-    if (!p->vga_rom)
+    if (!machine->ram || !pc_load_firmware(machine, error))
         return false;
     address_space_map_ram(machine->memory, 0, p->low_ram_size, MAP_PRIORITY_RAM, machine->ram, 0);
     if (size > p->low_ram_size)
@@ -190,6 +188,30 @@ static bool build_interrupt_controllers(Machine *machine, GError **error)
                             .irq = IRQ_PIT,
                             .ioapic_input = IOAPIC_PIT_INPUT };
     return add(machine, ioapic, error);
+}
+
+static void on_variables_changed(void *opaque)
+{
+    nvram_changed(opaque);
+}
+
+/* UEFI's variables end where its code begins. */
+static bool build_flash(Machine *machine, GError **error)
+{
+    MachinePrivate *p = machine->priv;
+
+    if (!p->nvram)
+        return true;
+    Ram *image = nvram_image(p->nvram);
+    return add(machine,
+               pflash_new(&(PflashWiring){
+                   .memory = machine->memory,
+                   .base = FOUR_GIB - p->bios->size - image->size,
+                   .image = image,
+                   .on_changed = on_variables_changed,
+                   .opaque = p->nvram,
+               }),
+               error);
 }
 
 /* The host bridge and the LPC bridge, at the two ends of bus 0. */
@@ -300,8 +322,9 @@ bool pc_build(Machine *machine, GError **error)
         return false;
     machine->pci = pci_bus_new(machine->memory, machine->ports, on_intx, on_msi, machine);
     if (!build_interrupt_controllers(machine, error) || !build_chipset(machine, error) ||
-        !build_timers(machine, error) || !build_legacy_io(machine, error) ||
-        !build_pci_devices(machine, error) || !list_lapics(machine, error))
+        !build_flash(machine, error) || !build_timers(machine, error) ||
+        !build_legacy_io(machine, error) || !build_pci_devices(machine, error) ||
+        !list_lapics(machine, error))
         return false;
     pc_fill_cmos(machine);
     pc_fill_fw_cfg(machine);
