@@ -40,6 +40,8 @@ flat:   movw    $16, %ax
         je      draws
         cmpb    $3, 0xFFF00
         je      starts
+        cmpb    $4, 0xFFF00
+        je      levels
 
 /* Counters into random pages; now and then the whole is moved. */
         movl    $0xFD000000, %ebp
@@ -117,6 +119,75 @@ draws:  movl    $0x3C2, %edx
 starts: movl    $0xC4500, 0xFEE00300
         movl    $0xC46F0, 0xFEE00300
         jmp     starts
+
+/* The serial port's interrupt as a level, vector 40h. Each round the wire rises (BP 2); the handler
+ * only ends the interrupt, so that it must come at once again (BP 1); then it lets the wire fall
+ * (BP 0). SI counts those that come for nothing. */
+        .equ    ROUNDS, 3000
+levels: movl    $0x8000, %esp
+        movb    $0xFF, %al
+        outb    %al, $0x21
+        outb    %al, $0xA1
+        movl    $(0xF0000 + handler - tiny_guest), %eax
+        movzwl  %ax, %ecx
+        orl     $0x80000, %ecx
+        movl    %ecx, 0x2000 + 8 * 0x40
+        movw    $0x8E00, %ax
+        movl    %eax, 0x2000 + 8 * 0x40 + 4
+        lidtl   0xF0000 + idtr - tiny_guest
+        movl    $0x10000, 0xFEE00350 /* no PIC */
+        movl    $0x1FF, 0xFEE000F0
+        movl    $0x19, 0xFEC00000
+        movl    $0, 0xFEC00010
+        movl    $0x18, 0xFEC00000
+        movl    $0x8040, 0xFEC00010
+        movl    $0x3FC, %edx
+        movb    $8, %al /* OUT2 lets it out */
+        outb    %al, %dx
+        xorl    %ebp, %ebp
+        xorl    %esi, %esi
+        movl    $ROUNDS, %ebx
+        sti
+1:      movl    $0x3F9, %edx
+        xorl    %eax, %eax
+        outb    %al, %dx
+        movl    $2, %ebp
+        movb    $2, %al
+        outb    %al, %dx
+2:      testl   %ebp, %ebp
+        jnz     2b
+        decl    %ebx
+        jnz     1b
+        movb    $1, %al
+        testl   %esi, %esi
+        jz      3f
+        movb    $2, %al
+3:      movl    $0x501, %edx
+        outb    %al, %dx
+4:      hlt
+        jmp     4b
+handler:
+        pushl   %eax
+        pushl   %edx
+        cmpl    $2, %ebp
+        je      5f
+        movl    $0x3FA, %edx
+        inb     %dx, %al
+        testb   $1, %al /* none pending */
+        jz      5f
+        incl    %esi
+        jmp     6f
+5:      decl    %ebp
+6:      movl    $0, 0xFEE000B0
+        popl    %edx
+        popl    %eax
+        pushl   8(%esp) /* an IRET in pieces: KVM's emulator lacks it */
+        andl    $~0x200, (%esp)
+        popfl
+        sti
+        ret     $8
+idtr:   .word   0x7FF
+        .long   0x2000
 tiny_guest_end:
 
         .section .note.GNU-stack, "", @progbits

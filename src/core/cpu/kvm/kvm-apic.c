@@ -8,7 +8,14 @@
 #include "core/cpu/kvm/kvm-machine.h"
 #include <string.h>
 
-enum { ISR = 0x100, IRR = 0x200, LVT_TIMER = 0x320, INITIAL_COUNT = 0x380, CURRENT_COUNT = 0x390 };
+enum {
+    ISR = 0x100,
+    TMR = 0x180,
+    IRR = 0x200,
+    LVT_TIMER = 0x320,
+    INITIAL_COUNT = 0x380,
+    CURRENT_COUNT = 0x390
+};
 #define LVT_MASKED (1u << 16)
 #define LVT_MODE (3u << 17) /* 0: one-shot */
 
@@ -62,6 +69,18 @@ void kvm_apic_get(KvmCpu *cpu)
     board->apic_set(board->opaque, cpu->vcpu.id, &apic);
 }
 
+/* What is under way as a level was sent before this virtual machine was. */
+static void expect_ends(KvmCpu *cpu, CpuApic *apic)
+{
+    for (unsigned word = 0; word < 8; word++) {
+        unsigned at = word * 16;
+        uint32_t begun = *reg(apic, ISR + at) | *reg(apic, IRR + at);
+        for (uint32_t bits = begun & *reg(apic, TMR + at); bits; bits &= bits - 1)
+            kvm_irq_expect_end(cpu->machine, cpu->vcpu.id,
+                               (uint8_t)(word * 32 + (unsigned)__builtin_ctz(bits)));
+    }
+}
+
 void kvm_apic_set(KvmCpu *cpu, const CpuApic *from)
 {
     struct kvm_lapic_state page = { 0 };
@@ -72,4 +91,5 @@ void kvm_apic_set(KvmCpu *cpu, const CpuApic *from)
     for (unsigned i = 0; i < G_N_ELEMENTS(apic.registers); i++)
         memcpy(page.regs + i * 16, &apic.registers[i], 4);
     kvm_must(cpu, KVM_SET_LAPIC, &page, "setting the local APIC");
+    expect_ends(cpu, &apic);
 }

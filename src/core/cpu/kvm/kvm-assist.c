@@ -65,27 +65,14 @@ static uint64_t apic_page(void *opaque, unsigned id)
     return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & BASE_ADDRESS : UINT64_MAX;
 }
 
-typedef struct {
-    struct kvm_msrs head;
-    struct kvm_msr_entry entry;
-} OneMsr;
-
 static bool read_apic_msr(void *opaque, unsigned id, uint32_t msr, uint64_t *out_value)
 {
-    const KvmAssist *assist = opaque;
-    OneMsr one = { .head.nmsrs = 1, .entry.index = msr };
-    bool good = ioctl(assist->machine->vcpu[id]->fd, KVM_GET_MSRS, &one) == 1;
-
-    *out_value = one.entry.data;
-    return good;
+    return kvm_try_get_msr(((KvmAssist *)opaque)->machine->vcpu[id], msr, out_value);
 }
 
 static bool write_apic_msr(void *opaque, unsigned id, uint32_t msr, uint64_t value)
 {
-    const KvmAssist *assist = opaque;
-    OneMsr one = { .head.nmsrs = 1, .entry = { .index = msr, .data = value } };
-
-    return ioctl(assist->machine->vcpu[id]->fd, KVM_SET_MSRS, &one) == 1;
+    return kvm_try_set_msr(((KvmAssist *)opaque)->machine->vcpu[id], msr, value);
 }
 
 static uint8_t get_cr8(void *opaque, unsigned id)

@@ -24,12 +24,11 @@ static uint32_t msi_data(const ApicMessage *message)
            (message->level ? 1u << 15 | 1u << 14 : 0);
 }
 
-bool kvm_irq_init(KvmMachine *machine, GError **error)
+void kvm_irq_init(KvmMachine *machine)
 {
     size_t size = sizeof *machine->routes + KVM_LEVEL_ROUTES * sizeof machine->routes->entries[0];
 
     machine->routes = g_malloc0(size);
-    return true;
 }
 
 static bool route_is_known(const KvmMachine *machine, uint32_t address, uint32_t data)
@@ -56,6 +55,15 @@ static void learn_route(KvmMachine *machine, uint32_t address, uint32_t data)
     machine->routes->nr = MAX(machine->routes->nr, slot + 1);
     if (ioctl(machine->vm_fd, KVM_SET_GSI_ROUTING, machine->routes) < 0)
         g_warning("KVM: interrupt routes: %s", g_strerror(errno));
+}
+
+void kvm_irq_expect_end(KvmMachine *machine, unsigned apic_id, uint8_t vector)
+{
+    const ApicMessage message = { .destination = apic_id, .level = true, .vector = vector };
+
+    g_rec_mutex_lock(machine->board->lock);
+    learn_route(machine, msi_address(&message), msi_data(&message));
+    g_rec_mutex_unlock(machine->board->lock);
 }
 
 void kvm_irq_send(void *backend, const ApicMessage *message)

@@ -100,8 +100,9 @@ static void *kvm_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **e
     g_mutex_init(&machine->lock);
     g_mutex_init(&machine->assist_lock);
     cpu_gate_init(&machine->gate);
+    kvm_irq_init(machine);
     if (!kvm_cpu_install_kick(error) || !create_vm(machine, error) ||
-        !kvm_irq_init(machine, error) || !kvm_memory_init(machine, error)) {
+        !kvm_memory_init(machine, error)) {
         kvm_machine_free(machine);
         return NULL;
     }
@@ -160,8 +161,9 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
         cpu->run = NULL;
         return fail(error, "the page of a virtual CPU cannot be mapped");
     }
-    if (!kvm_cpuid_set(cpu, error) || !kvm_state_init(machine, cpu, error))
+    if (!kvm_cpuid_set(cpu, error))
         return false;
+    kvm_state_init(machine, cpu);
     machine->vcpu[vcpu->id] = cpu;
     if (vcpu->id == 0) {
         g_rec_mutex_lock(machine->board->lock);

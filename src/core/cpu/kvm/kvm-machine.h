@@ -126,15 +126,17 @@ void kvm_coalesced_on_view(KvmMachine *machine, const FlatView *view);
 void kvm_coalesced_sync(KvmMachine *machine);
 
 /* kvm-irq.c. A message to the local APICs; any thread. */
-bool kvm_irq_init(KvmMachine *machine, GError **error);
+void kvm_irq_init(KvmMachine *machine);
 void kvm_irq_send(void *backend, const ApicMessage *message);
+/* A level-triggered interrupt that another sent: its end must be told all the same. */
+void kvm_irq_expect_end(KvmMachine *machine, unsigned apic_id, uint8_t vector);
 
 /* kvm-cpuid.c */
 bool kvm_cpuid_features(int kvm_fd, uint32_t out_features[CPU_N_FEATURES]);
 bool kvm_cpuid_set(KvmCpu *cpu, GError **error);
 
 /* kvm-state.c */
-bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error);
+void kvm_state_init(KvmMachine *machine, KvmCpu *first);
 void kvm_get_state(Vcpu *vcpu, CpuState *out_state);
 void kvm_set_state(Vcpu *vcpu, const CpuState *state);
 /* All but what the software CPU never changes: the local APIC, the clock. */
@@ -143,6 +145,10 @@ void kvm_set_registers(KvmCpu *cpu, const CpuState *state);
 
 /* kvm-msr.c */
 void kvm_msr_init(KvmMachine *machine, const KvmCpu *first);
+/* False: this KVM does not have it, or not this value. */
+bool kvm_try_get_msr(const KvmCpu *cpu, uint32_t index, uint64_t *out_value);
+bool kvm_try_set_msr(const KvmCpu *cpu, uint32_t index, uint64_t value);
+/* One that it lacks reads 0, and stays. */
 uint64_t kvm_get_msr(KvmCpu *cpu, uint32_t index);
 void kvm_set_msr(KvmCpu *cpu, uint32_t index, uint64_t value);
 void kvm_get_msrs(KvmCpu *cpu, CpuState *state);
@@ -158,8 +164,9 @@ void kvm_set_tsc_offset(KvmCpu *cpu, uint64_t offset);
 /* kvm-step.c */
 CpuExit kvm_step(Vcpu *vcpu);
 
-/* A vCPU's ioctl for what the kernel has promised: a failure is its bug or ours, and logged. */
-void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what);
+/* A vCPU's ioctl for what the kernel has promised: a failure (negative) is its bug or ours, and
+ * logged. */
+int kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what);
 
 /* kvm-apic.c: the local APIC, from the kernel to the board and back. The vCPU does not run. */
 void kvm_apic_get(KvmCpu *cpu);

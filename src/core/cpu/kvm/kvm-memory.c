@@ -159,17 +159,17 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
 {
     KvmMachine *machine = opaque;
     g_autoptr(GArray) old = machine->slots;
-    GArray *new = slots_of(view);
+    GArray *wanted = slots_of(view);
     unsigned n_gone = 0;
 
-    g_array_sort(new, (GCompareFunc)compare_slots);
+    g_array_sort(wanted, (GCompareFunc)compare_slots);
     for (unsigned i = 0, j = 0; i < old->len; i++) {
         KvmSlot *slot = slot_at(old, i);
-        while (j < new->len && slot_at(new, j)->start < slot->start)
+        while (j < wanted->len && slot_at(wanted, j)->start < slot->start)
             j++;
-        bool stays = j < new->len &&slots_equal(slot, slot_at(new, j));
+        bool stays = j < wanted->len && slots_equal(slot, slot_at(wanted, j));
         if (stays)
-            slot_at(new, j)->id = slot->id + 1; /* 0: to be made */
+            slot_at(wanted, j)->id = slot->id + 1; /* 0: to be made */
         else
             n_gone++;
         slot->size = stays ? 0 : slot->size;
@@ -184,14 +184,14 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
         set_slot(machine, slot, false);
         g_array_append_val(machine->free_ids, slot->id);
     }
-    for (unsigned i = 0; i < new->len; i++) {
-        KvmSlot *slot = slot_at(new, i);
+    for (unsigned i = 0; i < wanted->len; i++) {
+        KvmSlot *slot = slot_at(wanted, i);
         bool stayed = slot->id != 0;
         slot->id = stayed ? slot->id - 1 : take_id(machine);
         if (!stayed)
             set_slot(machine, slot, true);
     }
-    machine->slots = new;
+    machine->slots = wanted;
     kvm_coalesced_on_view(machine, view);
     if (n_gone > 0)
         cpu_gate_open(&machine->gate);

@@ -65,41 +65,51 @@ static uint64_t *home_of(CpuState *state, unsigned i)
     return (uint64_t *)((char *)state + homes[i].offset);
 }
 
-/* Which of ours this KVM has: the rest keep what they are. */
-static bool has_msr(const KvmCpu *cpu, uint32_t index)
+typedef struct {
+    struct kvm_msrs head;
+    struct kvm_msr_entry entry;
+} OneMsr;
+
+bool kvm_try_get_msr(const KvmCpu *cpu, uint32_t index, uint64_t *out_value)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry.index = index };
-    return ioctl(cpu->fd, KVM_GET_MSRS, &one) == 1;
+    OneMsr one = { .head.nmsrs = 1, .entry.index = index };
+    bool good = ioctl(cpu->fd, KVM_GET_MSRS, &one) == 1;
+
+    *out_value = one.entry.data;
+    return good;
 }
 
-void kvm_msr_init(KvmMachine *machine, const KvmCpu *first)
+bool kvm_try_set_msr(const KvmCpu *cpu, uint32_t index, uint64_t value)
 {
-    machine->msrs = g_new0(uint32_t, G_N_ELEMENTS(homes));
-    for (unsigned i = 0; i < G_N_ELEMENTS(homes); i++)
-        if (has_msr(first, homes[i].index))
-            machine->msrs[machine->n_msrs++] = i;
+    OneMsr one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
+    return ioctl(cpu->fd, KVM_SET_MSRS, &one) == 1;
 }
 
 uint64_t kvm_get_msr(KvmCpu *cpu, uint32_t index)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry.index = index };
+    OneMsr one = { .head.nmsrs = 1, .entry.index = index };
+
     kvm_must(cpu, KVM_GET_MSRS, &one, "reading a model-specific register");
     return one.entry.data;
 }
 
 void kvm_set_msr(KvmCpu *cpu, uint32_t index, uint64_t value)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+    OneMsr one = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
     kvm_must(cpu, KVM_SET_MSRS, &one, "setting a model-specific register");
+}
+
+/* Which of ours this KVM has: the rest keep what they are. */
+void kvm_msr_init(KvmMachine *machine, const KvmCpu *first)
+{
+    uint64_t value;
+
+    machine->msrs = g_new0(uint32_t, G_N_ELEMENTS(homes));
+    for (unsigned i = 0; i < G_N_ELEMENTS(homes); i++)
+        if (kvm_try_get_msr(first, homes[i].index, &value))
+            machine->msrs[machine->n_msrs++] = i;
 }
 
 void kvm_get_msrs(KvmCpu *cpu, CpuState *state)
@@ -127,7 +137,7 @@ void kvm_set_msrs(KvmCpu *cpu, const CpuState *state)
     /* It stops at the first that it does not like, and says how many it took. Such a one has a
      * value that this KVM's processor does not know, and keeps its own. */
     while (table.head.nmsrs > 0) {
-        int taken = ioctl(cpu->fd, KVM_SET_MSRS, &table);
+        int taken = kvm_must(cpu, KVM_SET_MSRS, &table, "setting model-specific registers");
         if (taken < 0 || (unsigned)taken >= table.head.nmsrs)
             break;
         g_debug("KVM: MSR 0x%x stays", table.entries[taken].index);

@@ -14,6 +14,7 @@
 /* A vCPU is got out of the guest by a signal that does nothing else. immediate_exit covers the
  * moment before the guest is entered. */
 #define KICK_SIGNAL (SIGRTMIN + 4)
+#define N_VECTORS 256
 
 static void on_kick(int number)
 {
@@ -40,13 +41,15 @@ void kvm_cpu_kick(Vcpu *vcpu)
 }
 
 /* A signal that waits for KVM_RUN to let it through ends that before the guest is entered, but
- * after timers that have expired were made interrupts; immediate_exit would end it before that. */
+ * after timers that have expired were made interrupts and after ends of interrupts were told;
+ * immediate_exit would end it before that. */
 void kvm_cpu_settle(KvmCpu *cpu)
 {
     struct {
         struct kvm_signal_mask head;
         uint8_t bits[8];
     } mask = { .head.len = 8 }; /* of the kernel's sigset: nothing blocked */
+    const CpuBoard *board = cpu->vcpu.board;
     sigset_t kick, before;
 
     sigemptyset(&kick);
@@ -56,7 +59,9 @@ void kvm_cpu_settle(KvmCpu *cpu)
     __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     cpu->run->request_interrupt_window = 0;
     kvm_must(cpu, KVM_SET_SIGNAL_MASK, &mask, "setting a signal mask");
-    ioctl(cpu->fd, KVM_RUN, NULL);
+    for (unsigned i = 0; i < N_VECTORS && ioctl(cpu->fd, KVM_RUN, NULL) == 0; i++)
+        if (cpu->run->exit_reason == KVM_EXIT_IOAPIC_EOI)
+            board->apic_eoi(board->opaque, cpu->run->eoi.vector);
     kvm_must(cpu, KVM_SET_SIGNAL_MASK, NULL, "setting a signal mask");
     sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -237,15 +242,15 @@ static int answer_signals(KvmCpu *cpu)
 int kvm_cpu_visit(KvmCpu *cpu)
 {
     cpu_gate_enter(&cpu->machine->gate, &cpu->vcpu);
-    int result = ioctl(cpu->fd, KVM_RUN, NULL);
+    int problem = ioctl(cpu->fd, KVM_RUN, NULL) < 0 ? errno : 0;
     cpu_gate_leave(&cpu->machine->gate, &cpu->vcpu);
     cpu->needs_entry = false;
     __atomic_store_n(&cpu->n_exits, cpu->n_exits + 1, __ATOMIC_RELAXED);
-    if (result == 0)
+    if (problem == 0)
         return on_exit_reason(cpu);
-    if (errno == EINTR || errno == EAGAIN)
+    if (problem == EINTR || problem == EAGAIN)
         return KVM_GO_ON;
-    return give_up(cpu, g_strdup_printf("KVM_RUN: %s", g_strerror(errno)));
+    return give_up(cpu, g_strdup_printf("KVM_RUN: %s", g_strerror(problem)));
 }
 
 CpuExit kvm_cpu_run(Vcpu *vcpu)
@@ -261,6 +266,7 @@ CpuExit kvm_cpu_run(Vcpu *vcpu)
         if (exit != KVM_GO_ON)
             break;
     }
+    kvm_cpu_settle(cpu); /* what it has ended may begin again on another, which rests already */
     kvm_coalesced_sync(cpu->machine);
     return (CpuExit)exit;
 }

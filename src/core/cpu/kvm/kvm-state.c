@@ -15,21 +15,23 @@
 #define XSTATE_BV 512u
 #define XSTATE_KNOWN UINT64_C(7)
 
-void kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
+int kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *what)
 {
-    if (ioctl(cpu->fd, request, argument) >= 0)
-        return;
-    cpu->has_failed = true;
-    g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
+    int result = ioctl(cpu->fd, request, argument);
+
+    if (result < 0) {
+        cpu->has_failed = true;
+        g_warning("KVM: vCPU %u: %s: %s", cpu->vcpu.id, what, g_strerror(errno));
+    }
+    return result;
 }
 
-bool kvm_state_init(KvmMachine *machine, KvmCpu *first, GError **error)
+void kvm_state_init(KvmMachine *machine, KvmCpu *first)
 {
     if (machine->msrs)
-        return true;
+        return;
     kvm_msr_init(machine, first);
     kvm_tsc_init(machine, first);
-    return true;
 }
 
 /* Segments: the kernel spells out what the descriptor's second word packs. */
