@@ -95,6 +95,8 @@ CpuModel cpu_model_software(unsigned n_cpus)
             [CPU_FEATURES_72D] = F72D_BHI_CTRL,
             [CPU_FEATURES_EC] = FEC_LAHF64,
             [CPU_FEATURES_ED] = FED_SYSCALL | FED_NX | FED_PDPE1GB | FED_RDTSCP | FED_LM,
+            [CPU_FEATURES_KVM] = CPU_KVM_CLOCK_OLD | CPU_KVM_NO_IO_DELAY | CPU_KVM_CLOCK |
+                                 CPU_KVM_CLOCK_STABLE,
         },
         .tsc_hz = CPU_TSC_HZ_USUAL,
         .n_cpus = n_cpus,
@@ -180,7 +182,7 @@ void cpu_model_restrict(CpuModel *model, const uint32_t features[CPU_N_FEATURES]
 bool cpu_model_fits(const CpuModel *model, const uint32_t features[CPU_N_FEATURES])
 {
     for (unsigned i = 0; i < CPU_N_FEATURES; i++)
-        if (model->features[i] & ~(features[i] | board_features(i)))
+        if (i != CPU_FEATURES_KVM && model->features[i] & ~(features[i] | board_features(i)))
             return false;
     return true;
 }
@@ -318,13 +320,25 @@ static void leaf_extended(const CpuModel *model, uint32_t leaf, uint32_t out[4])
     }
 }
 
+/* KVM's signature stands for its interface, whoever has it. */
+static void leaf_hypervisor(const CpuModel *model, uint32_t leaf, uint32_t out[4])
+{
+    bool has_kvm = model->features[CPU_FEATURES_KVM] != 0;
+
+    if (leaf == CPU_LEAF_HYPERVISOR) {
+        out[0] = has_kvm ? CPU_LEAF_HYPERVISOR + 1 : CPU_LEAF_HYPERVISOR;
+        memcpy(out + 1, has_kvm ? "KVMKVMKVM\0\0" : "VitrineVitri", 12);
+    } else if (leaf == CPU_LEAF_HYPERVISOR + 1) {
+        out[0] = model->features[CPU_FEATURES_KVM];
+    }
+}
+
 void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t subleaf,
                     uint32_t out[4])
 {
     memset(out, 0, 4 * sizeof *out);
-    if (leaf == CPU_LEAF_HYPERVISOR) {
-        out[0] = CPU_LEAF_HYPERVISOR;
-        memcpy(out + 1, "VitrineVitri", 12);
+    if (leaf >= CPU_LEAF_HYPERVISOR && leaf <= CPU_LEAF_MAX_HYPERVISOR) {
+        leaf_hypervisor(model, leaf, out);
     } else if (leaf >= CPU_LEAF_EXTENDED && leaf <= CPU_LEAF_MAX_EXTENDED) {
         leaf_extended(model, leaf, out);
     } else if (leaf <= CPU_LEAF_MAX_BASIC) {

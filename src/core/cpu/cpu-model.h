@@ -19,8 +19,16 @@ typedef enum {
     CPU_FEATURES_72D, /* leaf 7 subleaf 2 EDX */
     CPU_FEATURES_EC,  /* leaf 80000001h ECX */
     CPU_FEATURES_ED,
+    CPU_FEATURES_KVM, /* what KVM offers its guests: EAX of its leaf 1 */
     CPU_N_FEATURES
 } CpuFeatureWord;
+
+enum { /* CPU_FEATURES_KVM (Documentation/virt/kvm/x86/cpuid.rst of Linux) */
+       CPU_KVM_CLOCK_OLD = 1 << 0,
+       CPU_KVM_NO_IO_DELAY = 1 << 1,
+       CPU_KVM_CLOCK = 1 << 3,
+       CPU_KVM_CLOCK_STABLE = 1 << 24, /* the same time on all CPUs */
+};
 
 /* The levels of the x86-64 psABI, which compilers and distributions speak of. */
 typedef enum {
@@ -52,7 +60,7 @@ char *cpu_model_dup_missing(const CpuModel *wanted, const CpuModel *had);
 /* Leaves out of @model the features that are not in @features. What only says how the machine is
  * built (APIC, hypervisor, cores) stays. */
 void cpu_model_restrict(CpuModel *model, const uint32_t features[CPU_N_FEATURES]);
-/* Whether a processor with @features can do all of @model. */
+/* Whether a processor with @features can do all of @model, but for what is no processor's. */
 bool cpu_model_fits(const CpuModel *model, const uint32_t features[CPU_N_FEATURES]);
 /* EAX, EBX, ECX, EDX of a leaf on CPU @id. OSXSAVE is clear and SYSCALL set: they follow the guest,
  * so the backend sees to them. */
@@ -61,5 +69,6 @@ void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t 
 /* The ranges that cpu_model_leaf() has something to say of, for backends that want all at once. */
 #define CPU_LEAF_MAX_BASIC 0x16u
 #define CPU_LEAF_HYPERVISOR 0x40000000u
+#define CPU_LEAF_MAX_HYPERVISOR 0x40000001u
 #define CPU_LEAF_EXTENDED 0x80000000u
 #define CPU_LEAF_MAX_EXTENDED 0x80000008u

@@ -15,6 +15,7 @@
 
 typedef struct Vcpu Vcpu;
 typedef struct ApicMessage ApicMessage; /* core/irq/apic.h */
+typedef struct Paravirt Paravirt;       /* core/cpu/paravirt.h */
 
 /* Why a vCPU is asked to look up from its guest; bits of Vcpu.signals. */
 enum {
@@ -98,7 +99,8 @@ typedef struct {
     GRecMutex *lock;
     AddressSpace *memory, *ports;
     Clock *clock;
-    CpuModel model; /* what the guest is told */
+    CpuModel model;     /* what the guest is told */
+    Paravirt *paravirt; /* borrowed; NULL: the model offers nothing of it */
     /* The next interrupt vector for vCPU @id, acknowledged (INTA), or -1 when there is none now. */
     int (*acknowledge)(void *opaque, unsigned id);
     /* Whether acknowledge would give a vector. Lock-free hint; may be late, never wrong for long.

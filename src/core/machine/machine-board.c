@@ -149,6 +149,7 @@ void machine_board_init(Machine *machine)
         .ports = machine->ports,
         .clock = machine->clock,
         .model = cpu_model_software(p->config.n_cpus),
+        .paravirt = p->paravirt,
         .acknowledge = board_acknowledge,
         .pending = board_pending,
         .apic_read_msr = board_read_msr,

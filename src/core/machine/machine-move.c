@@ -30,6 +30,23 @@ static bool same_features(const CpuModel *a, const CpuModel *b)
     return memcmp(a->features, b->features, sizeof a->features) == 0;
 }
 
+/* What differs, for people. */
+static const char *why_not(const CpuModel *model, const CpuModel *limited)
+{
+    CpuModel alike = *limited;
+
+    if (same_features(model, limited))
+        return _("The running guest counts on a time-stamp counter of another speed; "
+                 "the change takes effect when the machine is started again.");
+    alike.features[CPU_FEATURES_KVM] = model->features[CPU_FEATURES_KVM];
+    if (same_features(model, &alike))
+        return _("The running guest counts on a clock that the other processor cannot give it; "
+                 "the change takes effect when the machine is started again.");
+    return _("The running guest counts on instructions that the other processor "
+             "does not have; the change takes effect when the machine is started "
+             "again.");
+}
+
 /* What the guest was told at its start must stay true. */
 static bool model_fits(const Machine *machine, Team *team, GError **error)
 {
@@ -40,14 +57,7 @@ static bool model_fits(const Machine *machine, Team *team, GError **error)
         return false;
     if (same_features(model, &limited) && model->tsc_hz == limited.tsc_hz)
         return true;
-    g_set_error_literal(
-        error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-        same_features(model, &limited)
-            ? _("The running guest counts on a time-stamp counter of another speed; "
-                "the change takes effect when the machine is started again.")
-            : _("The running guest counts on instructions that the other processor "
-                "does not have; the change takes effect when the machine is started "
-                "again."));
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, why_not(model, &limited));
     return false;
 }
 

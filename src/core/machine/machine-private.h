@@ -5,6 +5,7 @@
 /* What machine.c (life cycle), machine-cpus.c (vCPU threads), machine-drives.c (media) and pc.c
  * (the parts list) share. */
 
+#include "core/cpu/paravirt.h"
 #include "core/dev/acpi-pm.h"
 #include "core/dev/fw-cfg.h"
 #include "core/dev/lpc.h"
@@ -107,6 +108,7 @@ struct MachinePrivate {
     FwCfg *fw_cfg;
     AcpiPm *acpi_pm;
     Rtc *rtc;
+    Paravirt *paravirt;
     Ram *bios;    /* or UEFI */
     Ram *vga_rom; /* NULL with UEFI, which brings its own driver */
     Nvram *nvram; /* NULL without UEFI */

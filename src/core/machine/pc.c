@@ -260,7 +260,9 @@ static bool build_timers(Machine *machine, GError **error)
         return false;
     Device *rtc = rtc_new(machine->gsi[IRQ_RTC], p->config.rtc_base);
     p->rtc = (Rtc *)rtc;
-    return add(machine, rtc, error) &&
+    Device *paravirt = paravirt_new(p->config.rtc_base);
+    p->paravirt = (Paravirt *)paravirt;
+    return add(machine, rtc, error) && add(machine, paravirt, error) &&
            add(machine, hpet_new(machine->gsi, (Pit *)pit, (Rtc *)rtc), error);
 }
 

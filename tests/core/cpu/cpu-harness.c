@@ -4,6 +4,7 @@
 #include "cpu-harness.h"
 #include "core/cpu/kvm/kvm-device.h"
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/paravirt.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct CpuHarness {
     Vcpu *vcpu;
     Region *ram_region;
     EndPort *end_port; /* owned */
+    Device *paravirt;  /* owned */
     int interrupt;     /* what the board has for the CPU, or -1 */
     bool ended;        /* the guest said so */
     uint8_t cr8;
@@ -140,6 +142,7 @@ static void harness_init_board(CpuHarness *h)
         .ports = h->ports,
         .clock = h->clock,
         .model = cpu_model_software(1),
+        .paravirt = (Paravirt *)h->paravirt,
         .acknowledge = harness_acknowledge,
         .pending = harness_pending,
         .apic_read_msr = harness_read_msr,
@@ -179,6 +182,8 @@ CpuHarness *cpu_harness_new(const CpuOps *ops)
     h->memory = address_space_new("memory", UINT64_C(1) << 40);
     h->ports = address_space_new("ports", 1 << 16);
     h->clock = clock_new(cpu_harness_is_kvm(h) ? CLOCK_REAL : CLOCK_DETERMINISTIC, &h->lock);
+    h->paravirt = paravirt_new(CPU_HARNESS_POWER_ON);
+    h->paravirt->lock = &h->lock;
     harness_map(h);
     harness_init_board(h);
     h->backend = ops->machine_new(&h->board, 1, &error);
@@ -202,6 +207,7 @@ void cpu_harness_free(CpuHarness *h)
     address_space_free(h->memory);
     address_space_free(h->ports);
     device_free(&h->end_port->device);
+    device_free(h->paravirt);
     ram_free(h->ram);
     g_rec_mutex_clear(&h->lock);
     g_free(h);

@@ -9,6 +9,7 @@
 #include "core/cpu/cpu.h"
 #include "core/memory/ram.h"
 
+#define CPU_HARNESS_POWER_ON 1700000000 /* seconds since 1970, when the clock was 0 */
 #define CPU_HARNESS_RAM_SIZE (UINT64_C(8) << 20)
 
 /* What the harness itself put into RAM; the rest from CPU_HARNESS_FREE on is the test's. */

@@ -81,6 +81,31 @@ static void a_poor_backend_takes_features_and_leaves_the_board(void **state)
     assert_true(says(&model, 1, EDX, 28)); /* several processors */
 }
 
+static void kvm_is_told_of_where_it_is_spoken(void **state)
+{
+    static const uint32_t none[CPU_N_FEATURES];
+    CpuModel model = cpu_model_named(CPU_MODEL_V1, 1);
+    uint32_t out[4];
+
+    assert_true(says(&model, 0x40000001, EAX, 3)); /* kvmclock, for every model */
+    cpu_model_leaf(&model, 0, 0x40000000, 0, out);
+    assert_memory_equal(out + 1, "KVMKVMKVM\0\0", 12);
+    assert_int_equal(out[EAX], 0x40000001);
+    cpu_model_restrict(&model, none);
+    cpu_model_leaf(&model, 0, 0x40000000, 0, out);
+    assert_memory_equal(out + 1, "VitrineVitri", 12);
+    assert_int_equal(out[EAX], 0x40000000);
+    assert_false(says(&model, 0x40000001, EAX, 3));
+}
+
+static void a_processor_is_not_refused_for_what_is_none_of_it(void **state)
+{
+    CpuModel v1 = cpu_model_named(CPU_MODEL_V1, 1), had = v1;
+
+    had.features[CPU_FEATURES_KVM] = 0;
+    assert_null(cpu_model_dup_missing(&v1, &had));
+}
+
 static void leaf_15h_gives_the_rate_of_the_counter(void **state)
 {
     CpuModel model = cpu_model_software(1);
@@ -98,6 +123,8 @@ int main(void)
         cmocka_unit_test(xsave_is_as_large_as_the_registers_that_it_saves),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_poor_backend_takes_features_and_leaves_the_board),
+        cmocka_unit_test(kvm_is_told_of_where_it_is_spoken),
+        cmocka_unit_test(a_processor_is_not_refused_for_what_is_none_of_it),
         cmocka_unit_test(leaf_15h_gives_the_rate_of_the_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 
-/* The order of memory accesses (SDM vol. 3A §8.2.3), and of time. Two CPUs that find each other run
+/* The order of memory accesses (SDM vol. 3A §8.2.3). Two CPUs that find each other run
  * the two sides of a litmus test some hundred times; an outcome that x86 forbids ends the run.
  * Whether the machine reorders at all is told by the one test whose outcome is allowed. */
 
@@ -196,19 +196,4 @@ void say_litmus(void)
 {
     print("litmus tests played %lu times, stores seen late (allowed) %lu times, forbidden 0\n",
           n_played, n_relaxed);
-}
-
-/* No CPU reads a time before one that it has been told. */
-void do_clock(Cpu *cpu)
-{
-    static uint64_t newest;
-
-    for (unsigned i = 0; i < 64; i++) {
-        uint64_t told = __atomic_load_n(&newest, __ATOMIC_ACQUIRE), now = read_tsc();
-        if (now < told)
-            fail(cpu, "the TSC is %lu behind what another CPU has read before", told - now);
-        while (told < now && !__atomic_compare_exchange_n(&newest, &told, now, false,
-                                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-            ;
-    }
 }

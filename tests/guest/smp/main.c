@@ -279,6 +279,7 @@ static void stress(Cpu *cpu)
     } while (read_tsc() < end);
     say_sums(n);
     say_litmus();
+    say_clocks();
 }
 
 static void say_turns(const char *what)
@@ -321,6 +322,7 @@ void main_boot_cpu(Cpu *cpu)
     measure_clocks();
     init_mappings();
     init_code();
+    init_clocks(cpu);
     check_atomics(cpu);
     start_other_cpus();
     finish_stage(cpu);

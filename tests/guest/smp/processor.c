@@ -48,7 +48,7 @@ static bool in_ring_0(void)
     return !(cs & 3);
 }
 
-static void write_msr(uint32_t index, uint64_t value)
+void write_msr(uint32_t index, uint64_t value)
 {
     if (!in_ring_0())
         syscall2(SYS_WRITE_MSR, index, value);
@@ -190,6 +190,7 @@ void enter_c(void)
         set_gates();
     }
     load_tables(space);
+    start_clock(cpu);
     if (!is_boot_cpu)
         enable_apic(cpu);
     cpu->is_halted = false;

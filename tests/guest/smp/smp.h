@@ -104,6 +104,7 @@ typedef struct Cpu {
     /* Fairness and throughput. */
     volatile uint64_t n_turns;
     uint64_t litmus[MAX_CPUS]; /* by partner: offers taken */
+    uint64_t n_times;
 } __attribute__((aligned(64))) Cpu;
 
 /* With its stacks, so that ring 0 finds it by its own. */
@@ -138,6 +139,7 @@ void restart_cpu(Cpu *cpu, unsigned target); /* INIT, SIPI */
 uint64_t syscall2(uint64_t number, uint64_t a, uint64_t b);
 void out8(uint16_t port, uint8_t value);
 uint8_t in8(uint16_t port);
+void write_msr(uint32_t index, uint64_t value);
 void apic_write(unsigned offset, uint32_t value);
 uint32_t apic_read(unsigned offset);
 enum {
@@ -201,7 +203,12 @@ void do_code(Cpu *cpu);
 bool on_code_breakpoint(Trap *trap);
 void do_litmus(Cpu *cpu);
 void say_litmus(void);
+
+/* clocks.c */
+void start_clock(Cpu *cpu); /* ring 0 */
+void init_clocks(Cpu *cpu);
 void do_clock(Cpu *cpu);
+void say_clocks(void);
 
 /* Small things. */
 

@@ -58,7 +58,7 @@ static bool has_subleaves(uint32_t leaf)
 /* Leaves that say how the machine is built, not what its processor can do. */
 static bool is_ours(uint32_t leaf)
 {
-    return leaf == 4 || leaf == 0xB || leaf == 0x15 || leaf == 0x16 || leaf == CPU_LEAF_HYPERVISOR;
+    return leaf == 4 || leaf == 0xB || leaf == 0x15 || leaf == 0x16;
 }
 
 static bool has_leaf(const CpuidTable *table, uint32_t leaf)
@@ -126,7 +126,8 @@ bool kvm_cpuid_set(KvmCpu *cpu, GError **error)
         add_host(cpu, table);
     for (uint32_t leaf = 0; leaf <= CPU_LEAF_MAX_BASIC; leaf++)
         add_leaf(table, model, cpu->vcpu.id, leaf);
-    add_leaf(table, model, cpu->vcpu.id, CPU_LEAF_HYPERVISOR);
+    for (uint32_t leaf = CPU_LEAF_HYPERVISOR; leaf <= CPU_LEAF_MAX_HYPERVISOR; leaf++)
+        add_leaf(table, model, cpu->vcpu.id, leaf);
     for (uint32_t leaf = CPU_LEAF_EXTENDED; leaf <= CPU_LEAF_MAX_EXTENDED; leaf++)
         add_leaf(table, model, cpu->vcpu.id, leaf);
     if (ioctl(cpu->fd, KVM_SET_CPUID2, table) == 0)

@@ -139,6 +139,7 @@ static bool kvm_limit_model(void *backend, CpuModel *model, GError **error)
         return fail(error, "it does not say how fast its time-stamp counter is");
     if (!kvm_cpuid_features(machine->kvm_fd, features))
         return fail(error, "it does not say what its processor can do");
+    kvm_paravirt_limit(machine, model, features);
     if (model->is_host)
         memcpy(model->features, features, sizeof model->features);
     else
@@ -164,6 +165,8 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
     if (!kvm_cpuid_set(cpu, error))
         return false;
     kvm_state_init(machine, cpu);
+    if (vcpu->id == 0 && !kvm_paravirt_init(machine, error))
+        return false;
     machine->vcpu[vcpu->id] = cpu;
     if (vcpu->id == 0) {
         g_rec_mutex_lock(machine->board->lock);

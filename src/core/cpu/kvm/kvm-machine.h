@@ -161,6 +161,13 @@ void kvm_note_tsc(KvmCpu *cpu);           /* stops: what the guest has made of i
 uint64_t kvm_get_tsc_offset(KvmCpu *cpu); /* CpuState.tsc_offset */
 void kvm_set_tsc_offset(KvmCpu *cpu, uint64_t offset);
 
+/* kvm-paravirt.c */
+/* Which of @wanted this KVM can leave to us. Before the first vCPU. */
+void kvm_paravirt_limit(KvmMachine *machine, const CpuModel *wanted, uint32_t out[CPU_N_FEATURES]);
+bool kvm_paravirt_init(KvmMachine *machine, GError **error); /* after kvm_tsc_init() */
+void kvm_paravirt_on_msr(KvmCpu *cpu);                       /* an exit */
+void kvm_paravirt_set_tsc(KvmCpu *cpu);                      /* its TSC may count from elsewhere */
+
 /* kvm-step.c */
 CpuExit kvm_step(Vcpu *vcpu);
 

@@ -162,6 +162,8 @@ static int on_exit_reason(KvmCpu *cpu)
     switch (run->exit_reason) {
     case KVM_EXIT_IO: on_io(cpu); return KVM_GO_ON;
     case KVM_EXIT_MMIO: on_mmio(cpu); return KVM_GO_ON;
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR: kvm_paravirt_on_msr(cpu); return KVM_GO_ON;
     case KVM_EXIT_IOAPIC_EOI: board->apic_eoi(board->opaque, run->eoi.vector); return KVM_GO_ON;
     case KVM_EXIT_DEBUG: /* kvm-step.c */
     case KVM_EXIT_INTR:

@@ -6,6 +6,7 @@
  * measured when the clock starts, once for all vCPUs: their TSCs are in step. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/paravirt.h"
 #include <sys/ioctl.h>
 #include <x86intrin.h>
 
@@ -88,8 +89,11 @@ void kvm_note_tsc(KvmCpu *cpu)
     KvmMachine *machine = cpu->machine;
 
     g_mutex_lock(&machine->lock);
-    if (!machine->tsc_rests)
+    if (!machine->tsc_rests) {
+        uint64_t before = machine->tsc_ahead;
         machine->tsc_ahead = measure_ahead(machine);
+        paravirt_add_lead(machine->board, before - machine->tsc_ahead);
+    }
     machine->tsc_rests = true;
     g_mutex_unlock(&machine->lock);
     cpu->tsc_offset = kvm_get_tsc_offset(cpu);
@@ -102,8 +106,10 @@ void kvm_resume(void *backend)
     machine->tsc_ahead = measure_ahead(machine);
     machine->tsc_rests = false;
     for (unsigned i = 0; i < machine->n_vcpus; i++)
-        if (machine->vcpu[i])
+        if (machine->vcpu[i]) {
             kvm_set_tsc_offset(machine->vcpu[i], machine->vcpu[i]->tsc_offset);
+            kvm_paravirt_set_tsc(machine->vcpu[i]);
+        }
 }
 
 void kvm_tsc_init(KvmMachine *machine, KvmCpu *first)

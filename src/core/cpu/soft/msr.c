@@ -4,6 +4,7 @@
 /* Model-specific registers (SDM vol. 4), the time-stamp counter and RDRAND. An MSR that the model
  * does not have is #GP, as on the processor: guests probe. */
 
+#include "core/cpu/paravirt.h"
 #include "core/cpu/soft/system.h"
 #include <sys/random.h>
 
@@ -127,6 +128,31 @@ static bool write_apic_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     return ok;
 }
 
+static ParavirtTsc paravirt_tsc(const SoftCpu *cpu)
+{
+    return (ParavirtTsc){ .now = soft_tsc(cpu), .offset = cpu->tsc_offset };
+}
+
+static bool read_paravirt_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out_value)
+{
+    if (!paravirt_has_msr(&cpu->vcpu.board->model, msr))
+        return false;
+    leave_for_board(cpu);
+    bool ok = paravirt_read_msr(cpu->vcpu.board, cpu->vcpu.id, msr, paravirt_tsc(cpu), out_value);
+    soft_guest_enter(cpu);
+    return ok;
+}
+
+static bool write_paravirt_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
+{
+    if (!paravirt_has_msr(&cpu->vcpu.board->model, msr))
+        return false;
+    leave_for_board(cpu);
+    bool ok = paravirt_write_msr(cpu->vcpu.board, cpu->vcpu.id, msr, paravirt_tsc(cpu), value);
+    soft_guest_enter(cpu);
+    return ok;
+}
+
 bool soft_read_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out)
 {
     const uint64_t *fixed = mtrr_fixed(cpu, msr);
@@ -179,7 +205,7 @@ bool soft_read_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out)
     case MSR_GS_BASE: *out = cpu->seg[CPU_GS].base; return true;
     case MSR_KERNEL_GS_BASE: *out = cpu->kernel_gs_base; return true;
     case MSR_TSC_AUX: *out = cpu->tsc_aux; return true;
-    default: return false;
+    default: return read_paravirt_msr(cpu, msr, out);
     }
 }
 
@@ -226,6 +252,11 @@ static void adjust_tsc(SoftCpu *cpu, uint64_t difference)
 {
     cpu->tsc_offset += difference;
     cpu->tsc_adjust += difference;
+    if (difference == 0)
+        return;
+    leave_for_board(cpu);
+    paravirt_set_tsc(cpu->vcpu.board, cpu->vcpu.id, paravirt_tsc(cpu));
+    soft_guest_enter(cpu);
 }
 
 bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
@@ -285,7 +316,7 @@ bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
             return false;
         cpu->tsc_aux = value;
         return true;
-    default: return false;
+    default: return write_paravirt_msr(cpu, msr, value);
     }
 }
 

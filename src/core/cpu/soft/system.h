@@ -235,8 +235,8 @@ SoftHandler soft_op_mov_to_cr, soft_op_mov_from_cr, soft_op_clts, soft_op_smsw_r
     soft_op_smsw_mem, soft_op_lmsw, soft_op_invlpg, soft_op_wbinvd, soft_op_hlt, soft_op_cli,
     soft_op_sti, soft_op_clac, soft_op_stac;
 /* msr.c */
-SoftHandler soft_op_rdmsr, soft_op_wrmsr, soft_op_rdtsc, soft_op_rdtscp, soft_op_rdpmc,
-    soft_op_rdrand;
+SoftHandler soft_op_hypercall, soft_op_rdmsr, soft_op_wrmsr, soft_op_rdtsc, soft_op_rdtscp,
+    soft_op_rdpmc, soft_op_rdrand;
 /* cpuid.c */
 SoftHandler soft_op_cpuid;
 /* xsave.c */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+#pragma once
+
+/* The registers behind paravirt.h, and who fills what they point to. Board lock held throughout.
+ * Included by the files of paravirt.h. */
+
+#include "core/cpu/paravirt.h"
+#include <string.h>
+
+#define PARAVIRT_MAX_CPUS 64
+
+/* A vCPU's time information in guest memory. */
+typedef struct {
+    uint64_t msr;     /* address | enabled */
+    uint64_t zero;    /* TSC at power-on, as written there */
+    uint32_t version; /* of what is written there; even */
+} PvClockPage;
+
+struct Paravirt {
+    Device dev;
+    int64_t base_seconds;
+    /* guest state */
+    uint64_t lead; /* atomic: ticks by which TSCs were ahead of the clock when last counted anew */
+    uint64_t wall_clock;
+    PvClockPage clock[PARAVIRT_MAX_CPUS];
+};
+
+uint64_t paravirt_zero(const Paravirt *pv, ParavirtTsc tsc);
+
+/* pv-clock.c */
+bool pv_clock_has_msr(const CpuModel *model, uint32_t msr);
+bool pv_clock_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, uint64_t *out_value);
+bool pv_clock_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
+                        uint64_t value);
+void pv_clock_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Copyright the Vitrine developers */
+
+/* The paravirtual registers as a device: who answers which MSR, and what travels. */
+
+#include "core/cpu/paravirt-private.h"
+
+/* Power-on of a TSC in its own ticks: when the machine's clock was 0. */
+uint64_t paravirt_zero(const Paravirt *pv, ParavirtTsc tsc)
+{
+    return tsc.offset - __atomic_load_n(&pv->lead, __ATOMIC_RELAXED);
+}
+
+bool paravirt_has_msr(const CpuModel *model, uint32_t msr)
+{
+    return pv_clock_has_msr(model, msr);
+}
+
+bool paravirt_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
+                       uint64_t *out_value)
+{
+    bool good = false;
+
+    if (!board->paravirt)
+        return false;
+    g_rec_mutex_lock(board->lock);
+    if (pv_clock_has_msr(&board->model, msr))
+        good = pv_clock_read_msr(board, id, msr, out_value);
+    g_rec_mutex_unlock(board->lock);
+    return good;
+}
+
+bool paravirt_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
+                        uint64_t value)
+{
+    bool good = false;
+
+    if (!board->paravirt)
+        return false;
+    g_rec_mutex_lock(board->lock);
+    if (pv_clock_has_msr(&board->model, msr))
+        good = pv_clock_write_msr(board, id, msr, tsc, value);
+    g_rec_mutex_unlock(board->lock);
+    return good;
+}
+
+void paravirt_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc)
+{
+    if (!board->paravirt)
+        return;
+    g_rec_mutex_lock(board->lock);
+    pv_clock_set_tsc(board, id, tsc);
+    g_rec_mutex_unlock(board->lock);
+}
+
+void paravirt_add_lead(const CpuBoard *board, uint64_t ticks)
+{
+    if (board->paravirt)
+        __atomic_fetch_add(&board->paravirt->lead, ticks, __ATOMIC_RELAXED);
+}
+
+static const StateField clock_state[] = {
+    STATE_UINT(PvClockPage, msr),
+    STATE_UINT(PvClockPage, zero),
+    STATE_UINT(PvClockPage, version),
+    STATE_END,
+};
+
+static const StateField paravirt_state[] = {
+    STATE_UINT(Paravirt, lead),
+    STATE_UINT(Paravirt, wall_clock),
+    STATE_STRUCTS(Paravirt, clock, clock_state),
+    STATE_END,
+};
+
+static void paravirt_reset(Device *dev)
+{
+    Paravirt *pv = (Paravirt *)dev;
+
+    pv->lead = pv->wall_clock = 0;
+    memset(pv->clock, 0, sizeof pv->clock);
+}
+
+static const DeviceOps paravirt_ops = {
+    .name = "paravirt",
+    .instance_size = sizeof(Paravirt),
+    .state = paravirt_state,
+    .min_access = 1,
+    .max_access = 8,
+    .reset = paravirt_reset,
+};
+
+Device *paravirt_new(int64_t base_seconds)
+{
+    Paravirt *pv = device_alloc(&paravirt_ops, "paravirt");
+
+    pv->base_seconds = base_seconds;
+    return &pv->dev;
+}
