@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ int fd_new_memory(const char *name, const void *bytes, gsize length, GError **er
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
     if (fd < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "No shared memory for %s: %s", name,
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("No shared memory for %s: %s"), name,
                     g_strerror(errno));
         return -1;
     }
@@ -72,19 +73,19 @@ bool file_replace(const char *path, const void *bytes, gsize length, int mode, G
 bool directory_make_private(const char *path, GError **error)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "Cannot create the folder “%s”: %s", path,
-                    g_strerror(errno));
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("Cannot create the folder “%s”: %s"),
+                    path, g_strerror(errno));
         return false;
     }
     /* In a folder that all may write to, somebody may have been there first. */
     struct stat st;
     if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
         g_set_error(error, APP_ERROR, APP_ERROR_FAILED,
-                    "“%s” is not a folder of yours; remove it, or set XDG_RUNTIME_DIR", path);
+                    _("“%s” is not a folder of yours; remove it, or set XDG_RUNTIME_DIR"), path);
         return false;
     }
     if ((st.st_mode & 077) != 0 && chmod(path, 0700) < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "Cannot close “%s” to others: %s", path,
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("Cannot close “%s” to others: %s"), path,
                     g_strerror(errno));
         return false;
     }

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,7 +65,7 @@ bool log_redirect(const char *path, GError **error)
     }
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, "Cannot write the log “%s”: %s", path,
+        g_set_error(error, APP_ERROR, APP_ERROR_FAILED, _("Cannot write the log “%s”: %s"), path,
                     g_strerror(errno));
         return false;
     }

@@ -36,8 +36,8 @@ bool verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int min, i
             break;
         }
     if (*argc - 1 < min)
-        return usage_error(error, _("%s"),
-                           *argc == 1 ? "No machine was named" : "Too few arguments");
+        return usage_error(error, "%s",
+                           *argc == 1 ? _("No machine was named") : _("Too few arguments"));
     if (max >= 0 && *argc - 1 > max)
         return usage_error(error, _("“%s” is one argument too many"), (*argv)[max + 1]);
     return true;
@@ -81,4 +81,20 @@ bool verb_done(bool good, GError **error)
     if (!good && error && *error)
         g_dbus_error_strip_remote_error(*error);
     return good;
+}
+
+/* printf() counts bytes, which "Größe" and "状态" have more of than columns. */
+static int columns_of(const char *text)
+{
+    int columns = 0;
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char(text);
+        columns += g_unichar_iswide(c) ? 2 : !g_unichar_iszerowidth(c);
+    }
+    return columns;
+}
+
+void verb_print_row(int width, const char *label, const char *text)
+{
+    printf("%s%*s %s\n", label, MAX(width - columns_of(label), 0), "", text);
 }

@@ -4,6 +4,7 @@
 #include "cli/verbs.h"
 #include <errno.h>
 #include <gio/gunixfdlist.h>
+#include <glib/gi18n.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -81,7 +82,9 @@ bool verb_console(int argc, char **argv, GError **error)
     if (is_tty) {
         struct termios raw = before;
         cfmakeraw(&raw);
-        fprintf(stderr, "Serial console of “%s”. Ctrl-] leaves.\r\n", argv[1]);
+        g_autofree char *words =
+            g_strdup_printf(_("Serial console of “%s”. Ctrl-] leaves."), argv[1]);
+        fprintf(stderr, "%s\r\n", words);
         tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
     }
     pump(console);

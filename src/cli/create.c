@@ -103,11 +103,11 @@ static bool create(const ClientCreateOptions *options, bool start, GError **erro
     if (options->os)
         warn_of_unknown_os(options->os);
     if (warning)
-        fprintf(stderr, "vitrinectl: warning: %s\n", warning);
+        fprintf(stderr, _("vitrinectl: warning: %s\n"), warning);
     g_autoptr(ClientMachine) machine = client_open_machine(bundle);
     if (start && !client_start(bundle, NULL, error)) {
-        g_prefix_error(error,
-                       "“%s” was created but does not start: ", client_machine_name(machine));
+        g_prefix_error(error, _("“%s” was created but does not start: "),
+                       client_machine_name(machine));
         return false;
     }
     puts(client_machine_name(machine));

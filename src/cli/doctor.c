@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct {
-    const char *name;
+    const char *name; /* in English, for scripts; its translation is for people */
     bool good;
     char *words; /* owned */
 } Finding;
@@ -28,7 +28,7 @@ static void check_engine(GArray *findings)
 {
     g_autofree char *path = client_dup_engine_path();
     bool good = g_file_test(path, G_FILE_TEST_IS_EXECUTABLE);
-    add(findings, "engine", good,
+    add(findings, N_("engine"), good,
         good ? g_strdup(path)
              : g_strdup_printf(_("%s is missing: no machine can start. Install Vitrine again"),
                                path));
@@ -44,13 +44,13 @@ static void check_firmware(GArray *findings)
 {
     UefiFiles uefi = { NULL };
     firmware_find_uefi(0, &uefi);
-    add_firmware(findings, "firmware", firmware_find_bios(),
+    add_firmware(findings, N_("firmware"), firmware_find_bios(),
                  _("SeaBIOS is missing: no machine with a BIOS can start. Install the package "
                    "seabios"));
-    add_firmware(findings, "video firmware", firmware_find_vga_bios(),
+    add_firmware(findings, N_("video firmware"), firmware_find_vga_bios(),
                  _("SeaVGABIOS is missing: no machine with a BIOS can start. Install the package "
                    "seabios"));
-    add_firmware(findings, "UEFI firmware", uefi.code,
+    add_firmware(findings, N_("UEFI firmware"), uefi.code,
                  _("OVMF is missing: no machine with UEFI can start. Install the package ovmf"));
 }
 
@@ -60,11 +60,11 @@ static void check_cpu(GArray *findings)
     g_autoptr(GError) error = NULL;
     g_autoptr(HostCpu) cpu = client_probe_cpu(true, &error);
     if (!cpu)
-        add(findings, "cpu", false, g_strdup(error->message));
+        add(findings, N_("cpu"), false, g_strdup(error->message));
     else if (cpu->is_kvm)
-        add(findings, "cpu", true, g_strdup(cpu->words));
+        add(findings, N_("cpu"), true, g_strdup(cpu->words));
     else
-        add(findings, "cpu", false,
+        add(findings, N_("cpu"), false,
             g_strdup_printf(_("Machines run on Vitrine's software CPU. %s%s%s"), cpu->words,
                             cpu->remedy[0] ? " " : "", cpu->remedy));
 }
@@ -73,7 +73,7 @@ static void check_resources(GArray *findings)
 {
     uint64_t memory = host_memory_bytes();
     g_autofree char *memory_text = g_format_size_full(memory, G_FORMAT_SIZE_IEC_UNITS);
-    add(findings, "memory", memory >= (UINT64_C(1) << 30),
+    add(findings, N_("memory"), memory >= (UINT64_C(1) << 30),
         g_strdup_printf(_("%s, %u processors"), memory_text, host_n_cpus()));
 
     g_autofree char *root = bundle_default_root();
@@ -87,7 +87,7 @@ static void check_resources(GArray *findings)
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     g_autofree char *free_text = g_format_size_full(free_bytes, G_FORMAT_SIZE_IEC_UNITS);
     bool good = free_bytes >= (UINT64_C(2) << 30);
-    add(findings, "disk space", good,
+    add(findings, N_("disk space"), good,
         g_strdup_printf(_("%s free for %s%s"), free_text, root,
                         good ? "" : _(": machines pause when it runs out")));
 }
@@ -96,7 +96,7 @@ static void check_runtime(GArray *findings)
 {
     g_autofree char *root = runtime_dup_root();
     const char *set = g_getenv("XDG_RUNTIME_DIR");
-    add(findings, "sockets", true,
+    add(findings, N_("sockets"), true,
         set && g_str_has_prefix(root, set)
             ? g_strdup(root)
             : g_strdup_printf(_("%s (XDG_RUNTIME_DIR is not set, or too long)"), root));
@@ -110,13 +110,19 @@ static void check_machines(GArray *findings)
         const ClientMachine *machine = machines->pdata[i];
         n_running += client_state_is_live(machine->state);
         if (machine->damage)
-            add(findings, "machine", false, g_strdup(machine->damage->message));
+            add(findings, N_("machine"), false, g_strdup(machine->damage->message));
         else if (machine->problem[0])
-            add(findings, "machine", false,
+            add(findings, N_("machine"), false,
                 g_strdup_printf("%s: %s", client_machine_name(machine), machine->problem));
     }
-    add(findings, "machines", true,
+    add(findings, N_("machines"), true,
         g_strdup_printf(_("%u, of which %u run"), machines->len, n_running));
+}
+
+static void print_finding(const Finding *finding)
+{
+    fputs(finding->good ? "  " : "! ", stdout);
+    verb_print_row(15, _(finding->name), finding->words);
 }
 
 bool verb_doctor(int argc, char **argv, GError **error)
@@ -145,7 +151,7 @@ bool verb_doctor(int argc, char **argv, GError **error)
         json_string(&json, "words", finding->words);
         json_close_object(&json);
         if (!as_json)
-            printf("%s %-15s %s\n", finding->good ? " " : "!", finding->name, finding->words);
+            print_finding(finding);
         g_free(finding->words);
     }
     json_close_array(&json);

@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/verbs.h"
 #include "client/stop-words.h"
+#include <glib/gi18n.h>
 
 /* What only an engine knows. NULL when there is none. */
 static VitrineDBusMachine1 *live_proxy(const ClientMachine *machine)
@@ -35,6 +36,38 @@ static void print_json(const ClientMachine *machine, char **values, VitrineDBusM
     }
     json_close_object(&json);
     json_end(&json);
+}
+
+static void print_row(const char *label, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void print_row(const char *label, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    verb_print_row(18, label, text);
+}
+
+/* What is said of the machine is for people; the definition's keys are as "set" takes them. */
+static void print_text(const ClientMachine *machine, char **values, VitrineDBusMachine1 *live)
+{
+    g_autofree char *why = stop_dup_explanation(&machine->stop, machine->bundle);
+    print_row(_("state"), "%s", client_state_words(machine->state));
+    if (machine->problem[0])
+        print_row(_("problem"), "%s", machine->problem);
+    else if (why[0])
+        print_row(_("stopped because"), "%s", why);
+    if (machine->stop.n_triple_faults)
+        print_row(_("triple faults"),
+                  _("%u (the guest's processor gave up, and the machine was reset)"),
+                  machine->stop.n_triple_faults);
+    if (live)
+        print_row(_("runs on"), "%s: %s", vitrine_dbus_machine1_get_cpu_backend(live),
+                  vitrine_dbus_machine1_get_cpu_reason(live));
+    print_row(_("bundle"), "%s", machine->bundle);
+    for (unsigned i = 0; values[i]; i += 2)
+        print_row(values[i], "%s", values[i + 1]);
 }
 
 static void print_keys(char **values, bool as_json)
@@ -74,20 +107,6 @@ bool verb_info(int argc, char **argv, GError **error)
         print_json(machine, values, live);
         return true;
     }
-    printf("%-18s %s\n", "state", client_state_name(machine->state));
-    g_autofree char *why = stop_dup_explanation(&machine->stop, machine->bundle);
-    if (machine->problem[0])
-        printf("%-18s %s\n", "problem", machine->problem);
-    else if (why[0])
-        printf("%-18s %s\n", "stopped because", why);
-    if (machine->stop.n_triple_faults)
-        printf("%-18s %u (the guest's processor gave up, and the machine was reset)\n",
-               "triple faults", machine->stop.n_triple_faults);
-    if (live)
-        printf("%-18s %s: %s\n", "runs on", vitrine_dbus_machine1_get_cpu_backend(live),
-               vitrine_dbus_machine1_get_cpu_reason(live));
-    printf("%-18s %s\n", "bundle", machine->bundle);
-    for (unsigned i = 0; values[i]; i += 2)
-        printf("%-18s %s\n", values[i], values[i + 1]);
+    print_text(machine, values, live);
     return true;
 }

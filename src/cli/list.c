@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "cli/json.h"
 #include "cli/verbs.h"
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* As the app's library by name: "Box 2" before "Box 10". */
@@ -53,8 +54,8 @@ bool verb_list(int argc, char **argv, GError **error)
             puts(client_machine_name(machine));
             continue;
         }
-        printf("%-15s %s\n", machine->damage ? "damaged" : client_state_name(machine->state),
-               client_machine_name(machine));
+        verb_print_row(15, machine->damage ? _("damaged") : client_state_words(machine->state),
+                       client_machine_name(machine));
         if (machine->damage)
             fprintf(stderr, "vitrinectl: %s\n", machine->damage->message);
     }

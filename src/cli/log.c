@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/verbs.h"
 #include "client/stop-words.h"
+#include <glib/gi18n.h>
 
 bool verb_log(int argc, char **argv, GError **error)
 {
@@ -29,7 +30,7 @@ bool verb_log(int argc, char **argv, GError **error)
         g_autofree char *why = stop_dup_explanation(&machine->stop, machine->bundle);
         fputs(text, stdout);
         if (why[0])
-            printf("\nWhy it stopped: %s\n", why);
+            printf(_("\nWhy it stopped: %s\n"), why);
         return true;
     }
     Json json;

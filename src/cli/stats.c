@@ -5,6 +5,27 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#define LABEL_WIDTH 24
+
+/* An engine that is newer may know more: its name for that then. */
+static const char *label_of(const char *name)
+{
+    static const struct {
+        const char *name, *label;
+    } labels[] = {
+        { "uptime-seconds", N_("seconds since the start") },
+        { "cpu-seconds", N_("seconds of processor") },
+        { "instructions", N_("instructions") },
+        { "instructions-per-second", N_("instructions per second") },
+        { "memory-resident", N_("memory in use") },
+        { "frames", N_("frames shown") },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(labels); i++)
+        if (strcmp(labels[i].name, name) == 0)
+            return _(labels[i].label);
+    return name;
+}
+
 /* Figures a person takes in: bytes in units, seconds and rates rounded. */
 static char *dup_figure(const char *name, GVariant *value)
 {
@@ -32,13 +53,13 @@ static void print_drives(GVariant *drives)
         g_variant_lookup(drive, "written-bytes", "t", &written);
         g_variant_lookup(drive, "reads", "t", &reads);
         g_variant_lookup(drive, "writes", "t", &writes);
-        g_autofree char *label = g_strdup_printf("drive-%u", number);
+        g_autofree char *label = g_strdup_printf(_("drive %u"), number);
         g_autofree char *in = g_format_size_full(read, G_FORMAT_SIZE_IEC_UNITS);
         g_autofree char *out = g_format_size_full(written, G_FORMAT_SIZE_IEC_UNITS);
-        printf("%-24s ", label);
-        printf(_("%s read (%llu times), %s written (%llu times)"), in, (unsigned long long)reads,
-               out, (unsigned long long)writes);
-        putchar('\n');
+        g_autofree char *text =
+            g_strdup_printf(_("%s read (%llu times), %s written (%llu times)"), in,
+                            (unsigned long long)reads, out, (unsigned long long)writes);
+        verb_print_row(LABEL_WIDTH, label, text);
         g_variant_unref(drive);
     }
 }
@@ -55,7 +76,7 @@ static void print_text(GVariant *stats)
             continue;
         }
         g_autofree char *text = dup_figure(name, value);
-        printf("%-24s %s\n", name, text);
+        verb_print_row(LABEL_WIDTH, label_of(name), text);
     }
 }
 

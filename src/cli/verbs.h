@@ -57,3 +57,5 @@ VitrineDBusMachine1 *verb_connect(const char *spec, ClientMachine **out_machine,
 bool verb_usage(bool good, GError **error);
 /* Takes D-Bus's wrapping off an engine's error. For the end of a verb: returns @good. */
 bool verb_done(bool good, GError **error);
+/* A line of a table for people: @label, filled up to @width columns of the terminal, and @text. */
+void verb_print_row(int width, const char *label, const char *text);

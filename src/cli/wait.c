@@ -96,7 +96,7 @@ static bool wait_for_text(const char *spec, const char *regex, double timeout, b
             g_prefix_error(error, "%s: ", late);
         }
         if (error && (*error)->domain != APP_ERROR)
-            g_prefix_error(error, "The machine ended while waiting: ");
+            g_prefix_error(error, _("The machine ended while waiting: "));
         return false;
     }
     if (!as_json) {

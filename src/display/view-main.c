@@ -46,7 +46,7 @@ static bool parse_options(int argc, char **argv, ViewOptions *out, GError **erro
                                    "unique beginning of one, a UUID or a bundle."));
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &local)) {
-        g_set_error(error, APP_ERROR, APP_ERROR_USAGE, _("%s"), local->message);
+        g_set_error(error, APP_ERROR, APP_ERROR_USAGE, "%s", local->message);
         return false;
     }
     if (!out->version && argc != 2) {

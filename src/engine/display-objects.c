@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "dbus-display.h"
 #include <gio/gunixfdlist.h>
+#include <glib/gi18n.h>
 
 struct DisplayObjects {
     Engine *engine; /* borrowed */
@@ -29,7 +30,7 @@ static gboolean on_register_listener(QemuDBusDisplay1Console *console,
     g_autoptr(GError) error = NULL;
     int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(handle), &error) : -1;
     if (fd < 0)
-        return refuse(invocation, APP_ERROR_INVALID, "A listener needs a socket");
+        return refuse(invocation, APP_ERROR_INVALID, _("A listener needs a socket"));
     qemu_dbus_display1_console_complete_register_listener(console, invocation, NULL);
     display_add_listener(objects->engine->display, fd);
     return TRUE;
@@ -69,7 +70,7 @@ static bool take_key(DisplayObjects *objects, GDBusMethodInvocation *invocation,
                      bool down)
 {
     if (key == 0 || key > 0xff) {
-        refuse(invocation, APP_ERROR_INVALID, "There is no such key number");
+        refuse(invocation, APP_ERROR_INVALID, _("There is no such key number"));
         return false;
     }
     display_poke(objects->engine->display);
@@ -100,7 +101,7 @@ static gboolean take_button(DisplayObjects *objects, GDBusMethodInvocation *invo
                             unsigned button, bool down)
 {
     if (button > 6)
-        return refuse(invocation, APP_ERROR_INVALID, "There is no such mouse button");
+        return refuse(invocation, APP_ERROR_INVALID, _("There is no such mouse button"));
     display_poke(objects->engine->display);
     typist_button(objects->engine->typist, button, down);
     g_dbus_method_invocation_return_value(invocation, NULL);
@@ -133,7 +134,7 @@ static gboolean on_absolute_position(QemuDBusDisplay1Mouse *mouse,
                                      DisplayObjects *objects)
 {
     return refuse(invocation, APP_ERROR_WRONG_STATE,
-                  "The guest's mouse is relative; use RelMotion");
+                  _("The guest's mouse is relative; use RelMotion"));
 }
 
 /* --- The set --- */

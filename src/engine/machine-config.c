@@ -87,9 +87,8 @@ static bool add_drive(EngineConfig *config, const char *bundle, const Definition
     if (to->is_absent || from->path[0] == '\0') {
         if (from->type == DRIVE_DISK) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                        "%s/" BUNDLE_DEFINITION
-                        ": [drive-%u] path is missing; expected the disk image's file name",
-                        bundle, slot);
+                        _("%s/%s: [drive-%u] path is missing; expected the disk image's file name"),
+                        bundle, BUNDLE_DEFINITION, slot);
             return false;
         }
         return true;
@@ -106,9 +105,9 @@ static bool add_drive(EngineConfig *config, const char *bundle, const Definition
         return true;
     }
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                "The disk image “%s” is missing. Put it back, or correct [drive-%u] path in "
-                "%s/" BUNDLE_DEFINITION,
-                path, slot, bundle);
+                _("The disk image “%s” is missing. Put it back, or correct [drive-%u] path in "
+                  "%s/%s"),
+                path, slot, bundle, BUNDLE_DEFINITION);
     return false;
 }
 

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/fd.h"
 #include "engine/machine-object-private.h"
+#include <glib/gi18n.h>
 
 /* --- Screen --- */
 
@@ -66,7 +67,7 @@ gboolean machine_object_on_text(VitrineDBusMachine1 *dbus, GDBusMethodInvocation
     if (!text)
         return machine_object_refuse(
             invocation, APP_ERROR_NO_TEXT,
-            "The screen is in a graphics mode and has no text. A screenshot shows it");
+            _("The screen is in a graphics mode and has no text. A screenshot shows it"));
     vitrine_dbus_machine1_complete_text(dbus, invocation, text, columns, rows, x, y);
     return TRUE;
 }
@@ -86,7 +87,7 @@ gboolean machine_object_on_type_text(VitrineDBusMachine1 *dbus, GDBusMethodInvoc
                                      const char *text, MachineObject *object)
 {
     g_autoptr(GError) error = NULL;
-    if (!machine_object_check_runs(object, invocation, "be typed to"))
+    if (!machine_object_check_runs(object, invocation, _("It cannot be typed to now")))
         return TRUE;
     display_poke(object->engine->display);
     if (!typist_type_text(object->engine->typist, text, on_typed, invocation, &error))
@@ -100,7 +101,7 @@ gboolean machine_object_on_type_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvoc
     g_autoptr(GError) error = NULL;
     gsize n;
     const uint32_t *numbers = g_variant_get_fixed_array(keys, &n, sizeof *numbers);
-    if (!machine_object_check_runs(object, invocation, "be typed to"))
+    if (!machine_object_check_runs(object, invocation, _("It cannot be typed to now")))
         return TRUE;
     display_poke(object->engine->display);
     if (!typist_press_keys(object->engine->typist, numbers, n, on_typed, invocation, &error))
@@ -112,7 +113,7 @@ gboolean machine_object_on_send_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvoc
                                      const char *const *chords, MachineObject *object)
 {
     g_autoptr(GError) error = NULL;
-    if (!machine_object_check_runs(object, invocation, "be typed to"))
+    if (!machine_object_check_runs(object, invocation, _("It cannot be typed to now")))
         return TRUE;
     display_poke(object->engine->display);
     if (!typist_press_chords(object->engine->typist, chords, on_typed, invocation, &error))
@@ -123,14 +124,14 @@ gboolean machine_object_on_send_keys(VitrineDBusMachine1 *dbus, GDBusMethodInvoc
 gboolean machine_object_on_click(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                  unsigned x, unsigned y, unsigned button, MachineObject *object)
 {
-    if (!machine_object_check_runs(object, invocation, "be clicked on"))
+    if (!machine_object_check_runs(object, invocation, _("It cannot be clicked on now")))
         return TRUE;
     g_autoptr(Picture) screen = display_capture(object->engine->display);
     if (x >= screen->width || y >= screen->height || button > 2)
         return machine_object_refuse(
             invocation, APP_ERROR_INVALID,
-            "There is nothing at %u, %u: the screen has %u×%u pixels, and buttons are 0 "
-            "to 2",
+            _("There is nothing at %u, %u: the screen has %u×%u pixels, and buttons are 0 "
+              "to 2"),
             x, y, screen->width, screen->height);
     typist_click(object->engine->typist, x, y, button, screen->width, screen->height, on_typed,
                  invocation);

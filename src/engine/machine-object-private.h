@@ -25,9 +25,9 @@ gboolean machine_object_refuse(GDBusMethodInvocation *invocation, AppError code,
                                ...) G_GNUC_PRINTF(3, 4);
 /* Host errors get one of our names, so that no client has to know GIO's. */
 void machine_object_return_error(GDBusMethodInvocation *invocation, const GError *error);
-/* Refuses when the machine does not run: it cannot @what now. */
+/* Refuses when the machine does not run: @refusal is what it cannot, in the user's language. */
 bool machine_object_check_runs(MachineObject *object, GDBusMethodInvocation *invocation,
-                               const char *what);
+                               const char *refusal);
 
 /* Handlers of methods. */
 gboolean machine_object_on_set_cpu(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,

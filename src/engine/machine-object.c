@@ -4,10 +4,12 @@
 #include "model/medium.h"
 #include <glib/gi18n.h>
 
-static const char *state_name(MachineState state)
+/* In words, after "the machine is". */
+static const char *state_words(MachineState state)
 {
-    static const char *const names[] = { "off", "running", "paused", "paused-problem", "failed" };
-    return names[state];
+    static const char *const words[] = { N_("off"), N_("running"), N_("paused"),
+                                         N_("paused, as it needs attention"), N_("failed") };
+    return _(words[state]);
 }
 
 gboolean machine_object_refuse(GDBusMethodInvocation *invocation, AppError code, const char *format,
@@ -27,13 +29,13 @@ void machine_object_return_error(GDBusMethodInvocation *invocation, const GError
 }
 
 bool machine_object_check_runs(MachineObject *object, GDBusMethodInvocation *invocation,
-                               const char *what)
+                               const char *refusal)
 {
     MachineState state = machine_state(object->engine->machine);
     if (state == MACHINE_RUNNING)
         return true;
-    machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
-                          _("The machine is %s: it cannot %s now"), state_name(state), what);
+    machine_object_refuse(invocation, APP_ERROR_WRONG_STATE, _("%s: the machine is %s"), refusal,
+                          state_words(state));
     return false;
 }
 
@@ -46,7 +48,7 @@ static gboolean on_pause(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
     if (state == MACHINE_FAILED || state == MACHINE_OFF)
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
                                      _("The machine is %s: it cannot be paused"),
-                                     state_name(state));
+                                     state_words(state));
     machine_pause(object->engine->machine);
     g_message("Paused");
     machine_object_sync_state(object);
@@ -61,7 +63,7 @@ static gboolean on_resume(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invo
     if (state == MACHINE_FAILED || state == MACHINE_OFF)
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
                                      _("The machine is %s: it cannot be resumed"),
-                                     state_name(state));
+                                     state_words(state));
     machine_resume(object->engine->machine);
     g_message("Resumed");
     machine_object_sync_state(object);
@@ -84,7 +86,8 @@ static gboolean on_stop(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoca
                         gboolean force, MachineObject *object)
 {
     if (!force) {
-        if (!machine_object_check_runs(object, invocation, "feel its power button"))
+        if (!machine_object_check_runs(object, invocation,
+                                       _("It cannot feel its power button now")))
             return TRUE;
         g_message("The power button was pressed");
         machine_press_power_button(object->engine->machine);
@@ -245,7 +248,7 @@ void machine_object_sync_state(MachineObject *object)
     engine_note_problem(object->engine);
     if (state == MACHINE_OFF)
         return; /* said when all disks are written: machine_object_tell_off() */
-    tell_state(object, state_name(state), problem ? problem : "");
+    tell_state(object, state_words(state), problem ? problem : "");
 }
 
 void machine_object_tell_reset(MachineObject *object)

@@ -93,7 +93,7 @@ Server *server_new(const char *path, const ServerObject *objects, unsigned n_obj
     server->server = g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid,
                                             server->observer, NULL, error);
     if (!server->server) {
-        g_prefix_error(error, "Cannot make the machine's socket “%s”: ", path);
+        g_prefix_error(error, _("Cannot make the machine's socket “%s”: "), path);
         server_free(server);
         return NULL;
     }

@@ -55,7 +55,7 @@ void text_watch_free(TextWatch *watch)
     if (!watch)
         return;
     g_autoptr(GError) off =
-        g_error_new(APP_ERROR, APP_ERROR_WRONG_STATE, "The machine was turned off");
+        g_error_new(APP_ERROR, APP_ERROR_WRONG_STATE, _("The machine was turned off"));
     while (watch->waits->len > 0)
         wait_end(watch, 0, NULL, NULL, off);
     g_ptr_array_unref(watch->waits);
@@ -98,10 +98,12 @@ static gboolean on_look(gpointer opaque)
         if (match) {
             wait_end(watch, i, source, match, NULL);
         } else if (wait->deadline && now >= wait->deadline) {
-            g_autoptr(GError) late =
-                g_error_new(APP_ERROR, APP_ERROR_TIMED_OUT,
-                            "“%s” did not appear on the serial console or the text screen%s",
-                            wait->pattern, screen ? "" : " (the screen is in a graphics mode)");
+            g_autoptr(GError) late = g_error_new(
+                APP_ERROR, APP_ERROR_TIMED_OUT,
+                screen ? _("“%s” did not appear on the serial console or the text screen")
+                       : _("“%s” did not appear on the serial console; the screen is "
+                           "in a graphics mode"),
+                wait->pattern);
             wait_end(watch, i, NULL, NULL, late);
         }
     }

@@ -53,8 +53,8 @@ char *bundle_create(const char *root, Definition *definition, GError **error)
         int saved = errno;
         g_set_error(error, APP_ERROR, saved == EEXIST ? APP_ERROR_IN_USE : APP_ERROR_FAILED,
                     saved == EEXIST
-                        ? "There is a machine “%s” already (%s%.0s); choose another name"
-                        : "Cannot create the machine “%s” (%s): %s",
+                        ? _("There is a machine “%s” already (%s%.0s); choose another name")
+                        : _("Cannot create the machine “%s” (%s): %s"),
                     definition->name, path, g_strerror(saved));
         return NULL;
     }

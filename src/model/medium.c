@@ -175,8 +175,8 @@ Medium *medium_identify(const char *path, GError **error)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
-                    errno == ENOENT ? "There is no file “%s”%.0s" : "Cannot read “%s”: %s", path,
-                    g_strerror(errno));
+                    errno == ENOENT ? _("There is no file “%s”%.0s") : _("Cannot read “%s”: %s"),
+                    path, g_strerror(errno));
         return NULL;
     }
     uint64_t volume_bytes = 0;

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 import unittest
 
 VITRINECTL = sys.argv.pop(1)
@@ -377,12 +378,31 @@ class Command(unittest.TestCase):
         self.assertGreater(stats["uptime-seconds"], 0)
         self.assertEqual(stats["instructions"], 2000)
         words = self.check(DONE, "stats", "Box").stdout
-        self.assertRegex(words, r"(?m)^uptime-seconds +\d+\.\d$")
-        self.assertRegex(words, r"(?m)^memory-resident +\S+\s[KMG]iB$")
-        self.assertRegex(words, r"(?m)^drive-0 +\S+\sKiB read \(2 times\)")
+        self.assertRegex(words, r"(?m)^seconds since the start +\d+\.\d$")
+        self.assertRegex(words, r"(?m)^memory in use +\S+\s[KMG]iB$")
+        self.assertRegex(words, r"(?m)^drive 0 +\S+\sKiB read \(2 times\)")
         keys = json.loads(self.check(DONE, "info", "Box", "--keys", "--json").stdout)
         self.assertIn("memory", keys)
         self.assertIn("“--”", self.check(USAGE, "info", "-lead").stderr)
+
+    def test_words_are_in_the_users_language_and_json_in_none(self):
+        self.start()
+        english = {verb: self.check(DONE, *verb, "--json").stdout for verb in (("info", "Box"), ("list",))}
+        for language, state, frames in (("de", "Zustand", "gezeigte Bilder"), ("zh_CN", "状态", "已显示帧数")):
+            self.env["LANGUAGE"] = language
+            lines = self.check(DONE, "info", "Box").stdout.splitlines()
+            self.assertRegex(lines[0], "^%s +\\S+$" % state)
+            # Values stand under each other, however wide the labels' letters are.
+            wide = [sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in line[:line.rindex(" ") + 1])
+                    for line in lines if line.count("  ") and line.split()[0] in (state, "name", "uuid", "cpus")]
+            self.assertEqual(wide, [19] * 4)
+            self.assertRegex(self.check(DONE, "stats", "Box").stdout, "(?m)^%s +" % frames)
+            self.assertNotIn("running", self.check(DONE, "list").stdout)
+            for verb, json_text in english.items():
+                self.assertEqual(self.check(DONE, *verb, "--json").stdout, json_text)
+        self.start("Kiste") # its engine speaks the language it was started in
+        self.check(DONE, "pause", "Kiste")
+        self.assertNotIn("cannot", self.check(WRONG_STATE, "type", "Kiste", "x").stderr)
 
     # Clone, rename
 

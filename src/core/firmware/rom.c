@@ -19,21 +19,21 @@ static const RomSource sources[] = {
                       .what = N_("The SeaBIOS firmware (bios-256k.bin)"),
                       .packages =
                           N_("“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seabios-bin)"),
-                      .kind = "BIOS",
+                      .kind = N_("BIOS"),
                       .max_size = 16 << 20,
                       .at_end = true },
     [ROM_VGABIOS] = { .name = "vgabios",
                       .what = N_("The SeaVGABIOS firmware (vgabios-stdvga.bin)"),
                       .packages =
                           N_("“seabios” (Debian, Ubuntu, Arch: seabios; Fedora: seavgabios-bin)"),
-                      .kind = "VGA BIOS",
+                      .kind = N_("VGA BIOS"),
                       .max_size = 128 << 10 },
     [ROM_UEFI] = { .name = "uefi",
                    .what = N_("The UEFI firmware (OVMF)"),
                    .packages =
                        N_("“ovmf” (Debian, Ubuntu: ovmf; Fedora, Arch: edk2-ovmf; openSUSE: "
                           "qemu-ovmf-x86_64)"),
-                   .kind = "UEFI",
+                   .kind = N_("UEFI"),
                    .max_size = 16 << 20,
                    .at_end = true },
 };
@@ -105,7 +105,7 @@ Ram *rom_load(RomKind kind, const char *path, GError **error)
         g_set_error(
             error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
             _("%s is not a %s image. Install the package %s again, or choose another file."), path,
-            source->kind, _(source->packages));
+            _(source->kind), _(source->packages));
         return NULL;
     }
     Ram *ram = ram_new(source->name, length, error);

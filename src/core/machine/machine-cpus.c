@@ -4,6 +4,7 @@
 #include "core/machine/machine-private.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 
 /* The vCPUs of a machine: made, run by a thread each, stopped, reset. */
 
@@ -37,8 +38,8 @@ static bool limit_model(MachinePrivate *p, GError **error)
     g_autofree char *missing = is_named ? cpu_model_dup_missing(&wanted, &had) : NULL;
     if (missing) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                    "The processor model that is set has %s, which this computer's %s CPU does not "
-                    "have.",
+                    _("The processor model that is set has %s, which this computer's %s CPU does "
+                      "not have."),
                     missing, p->cpu_ops->name);
         return false;
     }

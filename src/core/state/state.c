@@ -5,6 +5,7 @@
 #include "core/clock/clock.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* A blob: version, fingerprint of the table, payload length (each 32 bits, little-endian), then the
@@ -131,9 +132,8 @@ static bool check_fields(const StateField *fields, const uint8_t **bytes, GError
                 value = get_number(*bytes, size);
                 if (max && value > max) {
                     g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                                "Saved state is damaged: %s is %" G_GUINT64_FORMAT
-                                ", at most %" G_GUINT64_FORMAT " is possible",
-                                field->name, value, max);
+                                _("Saved state is damaged: %s is %llu, at most %llu is possible"),
+                                field->name, (unsigned long long)value, (unsigned long long)max);
                     return false;
                 }
                 *bytes += size;
@@ -186,20 +186,20 @@ bool state_load(void *object, const StateField *fields, unsigned version, const 
 
     if (length < STATE_HEADER_SIZE) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "Saved state is cut short: %zu bytes where a header should be", length);
+                    _("Saved state is cut short: %zu bytes where a header should be"), length);
         return false;
     }
     if (get_number(bytes, 4) != version ||
         get_number(bytes + 4, 4) != state_fingerprint(fields, UINT32_C(2166136261))) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                    "Saved state is of version %" G_GUINT64_FORMAT
-                    " with other fields; this program reads version %u",
-                    get_number(bytes, 4), version);
+                    _("Saved state is of version %u with other fields; this program reads "
+                      "version %u"),
+                    (unsigned)get_number(bytes, 4), version);
         return false;
     }
     if (get_number(bytes + 8, 4) != payload || length - STATE_HEADER_SIZE < payload) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "Saved state is cut short: %zu of %zu bytes", length,
+                    _("Saved state is cut short: %zu of %zu bytes"), length,
                     STATE_HEADER_SIZE + payload);
         return false;
     }

@@ -7,6 +7,7 @@
 #include "core/cpu/kvm/kvm-machine.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <sys/ioctl.h>
 
 #define MAX_ENTRIES 256
@@ -133,6 +134,6 @@ bool kvm_cpuid_set(KvmCpu *cpu, GError **error)
     if (ioctl(cpu->fd, KVM_SET_CPUID2, table) == 0)
         return true;
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
-                "KVM: the processor's model is refused: %s", g_strerror(errno));
+                _("KVM: the processor's model is refused: %s"), g_strerror(errno));
     return false;
 }

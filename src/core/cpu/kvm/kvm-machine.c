@@ -34,12 +34,12 @@ static bool create_vm(KvmMachine *machine, GError **error)
         machine->vm_fd = ioctl(machine->kvm_fd, KVM_CREATE_VM, 0);
     while (machine->vm_fd < 0 && errno == EINTR);
     if (machine->vm_fd < 0)
-        return fail(error, "no virtual machine can be made");
+        return fail(error, _("no virtual machine can be made"));
     if (ioctl(machine->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
         ioctl(machine->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_ADDRESS) < 0)
-        return fail(error, "its private pages cannot be placed");
+        return fail(error, _("its private pages cannot be placed"));
     if (ioctl(machine->vm_fd, KVM_ENABLE_CAP, &split) < 0)
-        return fail(error, "no local interrupt controllers");
+        return fail(error, _("no local interrupt controllers"));
     /* What its emulator lacks is #UD for the guest's user code, unless we ask for it too. */
     if (ioctl(machine->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_EXIT_ON_EMULATION_FAILURE) > 0)
         ioctl(machine->vm_fd, KVM_ENABLE_CAP, &all_failures);
@@ -47,7 +47,7 @@ static bool create_vm(KvmMachine *machine, GError **error)
     machine->step_flags = step_flags > 0 ? (uint32_t)step_flags : 0;
     int size = ioctl(machine->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     if (size < (int)sizeof(struct kvm_run))
-        return fail(error, "no shared page for virtual CPUs");
+        return fail(error, _("no shared page for virtual CPUs"));
     machine->run_size = (size_t)size;
     return true;
 }
@@ -136,9 +136,9 @@ static bool kvm_limit_model(void *backend, CpuModel *model, GError **error)
     uint64_t khz = tsc_khz(machine);
 
     if (khz == 0)
-        return fail(error, "it does not say how fast its time-stamp counter is");
+        return fail(error, _("it does not say how fast its time-stamp counter is"));
     if (!kvm_cpuid_features(machine->kvm_fd, features))
-        return fail(error, "it does not say what its processor can do");
+        return fail(error, _("it does not say what its processor can do"));
     kvm_paravirt_limit(machine, model, features);
     if (model->is_host)
         memcpy(model->features, features, sizeof model->features);
@@ -156,11 +156,11 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
     cpu->machine = machine;
     cpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, vcpu->id);
     if (cpu->fd < 0)
-        return fail(error, "no virtual CPU can be made");
+        return fail(error, _("no virtual CPU can be made"));
     cpu->run = mmap(NULL, machine->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
     if (cpu->run == MAP_FAILED) {
         cpu->run = NULL;
-        return fail(error, "the page of a virtual CPU cannot be mapped");
+        return fail(error, _("the page of a virtual CPU cannot be mapped"));
     }
     if (!kvm_cpuid_set(cpu, error))
         return false;

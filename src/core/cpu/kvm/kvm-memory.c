@@ -9,6 +9,7 @@
 #include "core/irq/apic.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -217,7 +218,7 @@ bool kvm_memory_init(KvmMachine *machine, GError **error)
     g_rec_mutex_unlock(board->lock);
     if (!good)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                            "KVM: the machine's memory cannot be mapped");
+                            _("KVM: the machine's memory cannot be mapped"));
     return good;
 }
 

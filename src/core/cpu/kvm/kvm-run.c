@@ -6,6 +6,7 @@
 #include "core/cpu/kvm/kvm-machine.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -26,7 +27,7 @@ bool kvm_cpu_install_kick(GError **error)
 
     if (sigaction(KICK_SIGNAL, &action, NULL) == 0)
         return true;
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "KVM: no signal for virtual CPUs: %s",
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, _("KVM: no signal for virtual CPUs: %s"),
                 g_strerror(errno));
     return false;
 }

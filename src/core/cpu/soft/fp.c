@@ -4,6 +4,7 @@
 #include "core/cpu/soft/memory.h"
 #include "core/cpu/soft/simd.h"
 #include "core/cpu/soft/soft-machine.h"
+#include <glib/gi18n.h>
 
 /* Host --------------------------------------------------------------------------------------- */
 
@@ -15,8 +16,8 @@ bool soft_fp_host_ok(char **out_why)
                           : !__builtin_cpu_supports("pclmul") ? "PCLMULQDQ"
                                                               : NULL;
     if (missing && out_why)
-        *out_why = g_strdup_printf("The software CPU needs a processor with %s, which this "
-                                   "computer's processor does not have.",
+        *out_why = g_strdup_printf(_("The software CPU needs a processor with %s, which this "
+                                     "computer's processor does not have."),
                                    missing);
     return !missing;
 }
