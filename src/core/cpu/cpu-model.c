@@ -313,9 +313,9 @@ static void leaf_extended(const CpuModel *model, uint32_t leaf, uint32_t out[4])
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: memcpy(out, brand + (leaf - 0x80000002) * 16, 16); break;
-    case 0x80000006: out[2] = 256u << 16 | 6 << 12 | 64; break; /* L2: KiB, 8 ways, line */
-    case 0x80000007: out[3] = BIT(8); break;                    /* the TSC is invariant */
-    case 0x80000008: out[0] = 48 << 8 | 40; break;              /* linear, physical bits */
+    case 0x80000006: out[2] = 256u << 16 | 6 << 12 | 64; break;   /* L2: KiB, 8 ways, line */
+    case 0x80000007: out[3] = BIT(8); break;                      /* the TSC is invariant */
+    case 0x80000008: out[0] = 48 << 8 | CPU_PHYSICAL_BITS; break; /* 48: linear */
     default: break;
     }
 }

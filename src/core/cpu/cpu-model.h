@@ -67,6 +67,11 @@ bool cpu_model_fits(const CpuModel *model, const uint32_t features[CPU_N_FEATURE
 void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t subleaf,
                     uint32_t out[4]);
 /* The ranges that cpu_model_leaf() has something to say of, for backends that want all at once. */
+/* Of physical addresses, as leaf 80000008h says: whatever a guest gives as one has no others. */
+#define CPU_PHYSICAL_BITS 40
+#define CPU_PHYSICAL_MASK ((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1)
+#define CPU_PHYSICAL_PAGES (CPU_PHYSICAL_MASK & ~UINT64_C(0xFFF))
+
 #define CPU_LEAF_MAX_BASIC 0x16u
 #define CPU_LEAF_HYPERVISOR 0x40000000u
 #define CPU_LEAF_MAX_HYPERVISOR 0x40000001u

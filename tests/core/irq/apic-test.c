@@ -339,6 +339,7 @@ static void x2apic_is_entered_and_left_by_the_book(void **state)
 
     assert_int_equal(lapic_page(f->bus, 1), base);
     assert_false(lapic_read_msr(f->bus, 1, 0x802, &value));
+    assert_false(lapic_write_msr(f->bus, 1, 0x1B, base | UINT64_C(1) << CPU_PHYSICAL_BITS));
     assert_false(lapic_write_msr(f->bus, 1, 0x1B, base | 0x400));
     assert_true(lapic_write_msr(f->bus, 1, 0x1B, base | 0xC00));
     assert_int_equal(lapic_page(f->bus, 1), UINT64_MAX);

@@ -13,7 +13,6 @@
 #define TPR_REGISTER 0x80
 #define BASE_X2APIC (UINT64_C(1) << 10)
 #define BASE_ENABLED (UINT64_C(1) << 11)
-#define BASE_ADDRESS UINT64_C(0x000FFFFFFFFFF000)
 #define AVX_OFFSET 576u /* of the upper halves in the XSAVE area */
 #define AVX_SIZE 256u
 #define XSTATE_BV 512u
@@ -62,7 +61,7 @@ static uint64_t apic_page(void *opaque, unsigned id)
     const KvmAssist *assist = opaque;
     uint64_t base = assist->machine->vcpu[id]->run->apic_base;
 
-    return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & BASE_ADDRESS : UINT64_MAX;
+    return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & CPU_PHYSICAL_PAGES : UINT64_MAX;
 }
 
 static bool read_apic_msr(void *opaque, unsigned id, uint32_t msr, uint64_t *out_value)

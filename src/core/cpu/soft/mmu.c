@@ -16,9 +16,7 @@
 #define PTE_G UINT64_C(0x100)
 #define PTE_NX (UINT64_C(1) << 63)
 
-#define PHYS_BITS 40
-#define PHYS_MASK ((UINT64_C(1) << PHYS_BITS) - 1)
-#define PAGE_FRAME (PHYS_MASK & ~UINT64_C(0xFFF))
+#define PAGE_FRAME CPU_PHYSICAL_PAGES
 
 #define ERROR_P 1u
 #define ERROR_W 2u
@@ -332,7 +330,7 @@ static bool walk_32(SoftCpu *cpu, uint64_t linear, SoftAccess access, unsigned c
                 return false;
             }
             note_large_page(cpu->mmu, linear, 22);
-            walk->phys = (frame & PHYS_MASK) | (linear & 0x3FFFFF);
+            walk->phys = (frame & CPU_PHYSICAL_MASK) | (linear & 0x3FFFFF);
             walk->rights = pde & (PTE_W | PTE_U | PTE_D | PTE_G);
             if (!access_allowed(cpu, walk->rights, access, context)) {
                 *out_error = ERROR_P;
@@ -366,7 +364,7 @@ static bool walk_32(SoftCpu *cpu, uint64_t linear, SoftAccess access, unsigned c
 
 static uint64_t reserved_bits(SoftCpu *cpu, unsigned level, uint64_t entry)
 {
-    uint64_t reserved = ((UINT64_C(1) << 52) - 1) & ~PHYS_MASK;
+    uint64_t reserved = ((UINT64_C(1) << 52) - 1) & ~CPU_PHYSICAL_MASK;
     if (!(cpu->efer & EFER_NXE))
         reserved |= PTE_NX;
     if (!soft_in_long_mode(cpu))
@@ -546,7 +544,7 @@ void soft_load_pdptes(SoftCpu *cpu, uint64_t cr3)
     uint64_t pdpte[4];
     for (unsigned i = 0; i < 4; i++) {
         pdpte[i] = pte_read(cpu, (cr3 & 0xFFFFFFE0) + i * 8, 8);
-        if (pdpte[i] & PTE_P && pdpte[i] & (UINT64_C(0x1E6) | ~PHYS_MASK))
+        if (pdpte[i] & PTE_P && pdpte[i] & (UINT64_C(0x1E6) | ~CPU_PHYSICAL_MASK))
             soft_fault_error(cpu, X86_GP, 0);
     }
     memcpy(cpu->pdpte, pdpte, sizeof pdpte);

@@ -55,7 +55,6 @@ enum {
 
 #define N_MC_BANKS 10u
 #define N_MTRR_VARIABLE 8u
-#define PHYSICAL_MASK ((UINT64_C(1) << 40) - 1)
 
 /* What we do not do wrong: nothing here speculates. RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO,
  * PSCHANGE_MC_NO, TAA_NO; SBDR_SSDP_NO, FBSDP_NO, PSDP_NO; BHI_NO; PBRSB_NO; GDS_NO, RFDS_NO; and
@@ -227,12 +226,11 @@ static bool write_mtrr_variable(SoftCpu *cpu, uint32_t msr, uint64_t value)
 {
     unsigned n = (msr - MSR_MTRR_BASE_0) / 2;
     if (msr & 1) {
-        if (value & ~(PHYSICAL_MASK & ~UINT64_C(0x7FF)))
+        if (value & ~(CPU_PHYSICAL_MASK & ~UINT64_C(0x7FF)))
             return false;
         cpu->mtrr_mask[n] = value;
     } else {
-        if (value & ~((PHYSICAL_MASK & ~UINT64_C(0xFFF)) | 0xFF) ||
-            !memory_type_valid((uint8_t)value))
+        if (value & ~(CPU_PHYSICAL_PAGES | 0xFF) || !memory_type_valid((uint8_t)value))
             return false;
         cpu->mtrr_base[n] = value;
     }
