@@ -14,6 +14,7 @@
 
 #include "tiny-machine.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -23,13 +24,15 @@
 #include <unistd.h>
 
 #define LOG_US (3 * G_USEC_PER_SEC / 2)
+#define OFTEN_US 200
+#define SELDOM_US 100000
 #define END_US (20 * G_USEC_PER_SEC)
 #define MOVE_US 20000 /* on average */
 #define APIC_VERSION 0x14
 
 /* KVM on Intel processors has slots of its own, and refuses others over them: for the local APIC
  * ("APICv"), and for a task state segment and a page table of its own. */
-static unsigned n_refused; /* atomic */
+static unsigned n_refused, n_ring_resets; /* atomic */
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list rest;
@@ -46,7 +49,10 @@ int ioctl(int fd, unsigned long request, ...)
         errno = EEXIST;
         return -1;
     }
-    return (int)syscall(SYS_ioctl, fd, request, argument);
+    int result = (int)syscall(SYS_ioctl, fd, request, argument);
+    if (request == KVM_RESET_DIRTY_RINGS && result > 0)
+        __atomic_fetch_add(&n_ring_resets, 1, __ATOMIC_SEQ_CST);
+    return result;
 }
 
 static Machine *start(const CpuOps *cpu, uint8_t what)
@@ -87,6 +93,7 @@ typedef struct {
     uint8_t *pages;
     uint32_t *seen;
     unsigned n_seen;
+    gulong rest_us;
     bool quits; /* atomic */
 } Taker;
 
@@ -112,7 +119,7 @@ static gpointer keep_taking(gpointer data)
 
     while (!__atomic_load_n(&taker->quits, __ATOMIC_SEQ_CST)) {
         take(taker);
-        g_usleep(200);
+        g_usleep(taker->rest_us);
     }
     return NULL;
 }
@@ -128,10 +135,10 @@ static void move_about(Machine *machine, gint64 end)
     }
 }
 
-static void check_log(const CpuOps *cpu, bool moves)
+static void check_log(const CpuOps *cpu, TinyGuest guest, bool moves, gulong rest_us)
 {
-    Machine *machine = start(cpu, TINY_WRITES_COUNTERS);
-    Taker taker = { .machine = machine, .ram = find_logged_ram(machine) };
+    Machine *machine = start(cpu, guest);
+    Taker taker = { .machine = machine, .ram = find_logged_ram(machine), .rest_us = rest_us };
     uint64_t n = taker.ram->size >> RAM_PAGE_SHIFT, n_missing = 0;
 
     taker.pages = g_new0(uint8_t, n);
@@ -157,17 +164,57 @@ static void check_log(const CpuOps *cpu, bool moves)
 
 static void no_write_is_missing_on_the_software_cpu(void **state)
 {
-    check_log(&cpu_soft_ops, false);
+    check_log(&cpu_soft_ops, TINY_WRITES_COUNTERS, false, OFTEN_US);
 }
 
-static void no_write_is_missing_on_kvm(void **state)
+/* The kernel's log on KVM, either way whatever this computer's is worth. */
+static void check_kernels_log(const char *way, TinyGuest guest, bool moves, gulong rest_us)
 {
-    check_log(&cpu_kvm_ops, false);
+    g_setenv("VITRINE_DIRTY_LOG", way, TRUE);
+    n_ring_resets = 0;
+    check_log(&cpu_kvm_ops, guest, moves, rest_us);
+    g_unsetenv("VITRINE_DIRTY_LOG");
+    assert_int_equal(n_ring_resets > 0, g_str_equal(way, "ring"));
 }
 
-static void no_write_is_missing_while_the_guest_moves(void **state)
+static void no_write_is_missing_in_kvms_bitmap(void **state)
 {
-    check_log(&cpu_kvm_ops, true);
+    check_kernels_log("bitmap", TINY_WRITES_COUNTERS, false, OFTEN_US);
+}
+
+static void no_write_is_missing_in_kvms_bitmap_while_the_guest_moves(void **state)
+{
+    check_kernels_log("bitmap", TINY_WRITES_COUNTERS, true, OFTEN_US);
+}
+
+static void need_rings(void)
+{
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    bool has_rings = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) > 0 ||
+                     ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING_ACQ_REL) > 0;
+
+    close(fd);
+    if (!has_rings)
+        skip();
+}
+
+static void no_write_is_missing_in_kvms_ring(void **state)
+{
+    need_rings();
+    check_kernels_log("ring", TINY_WRITES_COUNTERS, false, OFTEN_US);
+}
+
+static void no_write_is_missing_in_kvms_ring_while_the_guest_moves(void **state)
+{
+    need_rings();
+    check_kernels_log("ring", TINY_WRITES_COUNTERS, true, OFTEN_US);
+}
+
+/* All of video memory is more than a ring holds. */
+static void no_write_is_missing_when_kvms_ring_is_full(void **state)
+{
+    need_rings();
+    check_kernels_log("ring", TINY_FLOODS, false, SELDOM_US);
 }
 
 /* The local APIC's page is not hidden by a window that the guest puts there. */
@@ -207,8 +254,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_write_is_missing_on_the_software_cpu),
-        cmocka_unit_test(no_write_is_missing_on_kvm),
-        cmocka_unit_test(no_write_is_missing_while_the_guest_moves),
+        cmocka_unit_test(no_write_is_missing_in_kvms_bitmap),
+        cmocka_unit_test(no_write_is_missing_in_kvms_bitmap_while_the_guest_moves),
+        cmocka_unit_test(no_write_is_missing_in_kvms_ring),
+        cmocka_unit_test(no_write_is_missing_in_kvms_ring_while_the_guest_moves),
+        cmocka_unit_test(no_write_is_missing_when_kvms_ring_is_full),
         cmocka_unit_test(video_memory_does_not_hide_the_apic_on_the_software_cpu),
         cmocka_unit_test(video_memory_does_not_hide_the_apic_on_kvm),
         cmocka_unit_test(writes_to_the_vga_window_keep_their_order_on_the_software_cpu),

@@ -42,6 +42,8 @@ flat:   movw    $16, %ax
         je      starts
         cmpb    $4, 0xFFF00
         je      levels
+        cmpb    $5, 0xFFF00
+        je      floods
 
 /* Counters into random pages; now and then the whole is moved. */
         movl    $0xFD000000, %ebp
@@ -56,6 +58,22 @@ write:  incl    %esi
         xorl    $0x01000000, %ebp
         config_write 0x10, %ebp
         jmp     write
+
+/* Counters into 32 pages at a time, somewhere, with no other instruction between: KVMs that emulate
+ * do many before they look whether there is room for more in the log. */
+floods: movl    $0xFD000000, %ebp
+        config_write 0x10, %ebp
+        xorl    %esi, %esi
+1:      incl    %esi
+        imull   $0x9E3779B1, %esi, %edi
+        shrl    $25, %edi
+        shll    $17, %edi
+        .set    page, 0
+        .rept   32
+        movl    %esi, page * 0x1000(%ebp,%edi)
+        .set    page, page + 1
+        .endr
+        jmp     1b
 
 /* Over the local APIC, and over what KVM may want for itself. */
 look:   config_write 0x10, $0xFE000000

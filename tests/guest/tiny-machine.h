@@ -12,7 +12,8 @@ typedef enum {
     TINY_LOOKS,           /* at the local APIC under video memory; its version is the exit code */
     TINY_DRAWS,  /* through the VGA window, plane by plane; 1 when all was where it belongs */
     TINY_STARTS, /* each CPU resets and starts the others, for ever */
-    TINY_LEVELS  /* takes a level-triggered interrupt again and again; 2: some for nothing */
+    TINY_LEVELS, /* takes a level-triggered interrupt again and again; 2: some for nothing */
+    TINY_FLOODS  /* the log of what is written to video memory */
 } TinyGuest;
 
 /* 16 MiB, powered off. */

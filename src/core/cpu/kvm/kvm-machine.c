@@ -49,6 +49,7 @@ static bool create_vm(KvmMachine *machine, GError **error)
     if (size < (int)sizeof(struct kvm_run))
         return fail(error, _("no shared page for virtual CPUs"));
     machine->run_size = (size_t)size;
+    kvm_dirty_init(machine);
     return true;
 }
 
@@ -162,6 +163,8 @@ static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
         cpu->run = NULL;
         return fail(error, _("the page of a virtual CPU cannot be mapped"));
     }
+    if (!kvm_dirty_add_cpu(cpu))
+        return fail(error, "the dirty ring of a virtual CPU cannot be mapped");
     if (!kvm_cpuid_set(cpu, error))
         return false;
     kvm_state_init(machine, cpu);
@@ -183,12 +186,12 @@ static void kvm_vcpu_clear(Vcpu *vcpu)
 
     if (!cpu->machine) /* init was not reached */
         return;
+    g_rec_mutex_lock(vcpu->board->lock);
     cpu->machine->vcpu[vcpu->id] = NULL;
-    if (vcpu->id == 0) {
-        g_rec_mutex_lock(vcpu->board->lock);
+    kvm_dirty_remove_cpu(cpu);
+    if (vcpu->id == 0)
         kvm_coalesced_clear(cpu->machine);
-        g_rec_mutex_unlock(vcpu->board->lock);
-    }
+    g_rec_mutex_unlock(vcpu->board->lock);
     cpu->machine->gate.vcpu[vcpu->id] = NULL;
     vcpu_free(cpu->assistant);
     g_free(cpu->refused);
@@ -201,11 +204,6 @@ static void kvm_vcpu_clear(Vcpu *vcpu)
 static uint64_t kvm_retired(const Vcpu *vcpu)
 {
     return 0; /* nobody counts them */
-}
-
-/* The kernel write-protects what it hands out, before kvm_memory_collect_dirty() returns. */
-static void kvm_sync_dirty(void *backend)
-{
 }
 
 static void kvm_code_written(void *backend, Ram *ram, uint64_t offset, uint64_t length)
@@ -227,7 +225,7 @@ const CpuOps cpu_kvm_ops = {
     .step = kvm_step,
     .retired = kvm_retired,
     .resume = kvm_resume,
-    .collect_dirty = kvm_memory_collect_dirty,
-    .sync_dirty = kvm_sync_dirty,
+    .collect_dirty = kvm_dirty_collect,
+    .sync_dirty = kvm_dirty_sync,
     .code_written = kvm_code_written,
 };

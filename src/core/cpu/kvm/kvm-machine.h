@@ -3,7 +3,8 @@
 #pragma once
 
 /* The KVM backend's own state and what its files share: a virtual machine of the kernel's
- * (kvm-machine.c), its memory slots (kvm-memory.c), its interrupts (kvm-irq.c), and its vCPUs,
+ * (kvm-machine.c), its memory slots (kvm-memory.c) and what the guest has written of them
+ * (kvm-dirty.c), its interrupts (kvm-irq.c), and its vCPUs,
  * whose state goes in and out (kvm-state.c), which run (kvm-run.c) and are helped by the software
  * CPU where KVM cannot go on (kvm-assist.c). Included by the files of this folder.
  *
@@ -11,6 +12,7 @@
  * irqchip). Source: Documentation/virt/kvm/api.rst of Linux. */
 
 #include "core/cpu/cpu-gate.h"
+#include "core/cpu/kvm/kvm-ring.h"
 #include <linux/kvm.h>
 #include <pthread.h>
 
@@ -32,6 +34,7 @@ typedef struct {
     Ram *ram;
     uint64_t ram_offset;
     bool read_only;
+    bool stays; /* while slots change: it is the same before and after */
     unsigned id;
 } KvmSlot;
 
@@ -50,6 +53,8 @@ typedef struct {
     bool needs_entry;    /* the last exit's instruction is completed by the next entry */
     bool has_failed;     /* the kernel has refused what it promised, since the last set_state() */
     CpuState *refused;   /* owned: the state that it would not take, or NULL */
+    KvmRing dirty_ring;  /* of pages written; board lock */
+    unsigned n_full;     /* times in a row that it was full of nothing */
     Vcpu *assistant;     /* owned, made when first needed: kvm-assist.c */
     int64_t window_us;   /* since when … */
     int64_t assisted_us; /* … so much time went into the software CPU's help */
@@ -70,6 +75,7 @@ struct KvmMachine {
     GArray *slots;    /* of KvmSlot, sorted; board lock */
     GArray *free_ids; /* of unsigned: slot numbers given back; board lock */
     unsigned n_ids;
+    uint32_t dirty_ring_size; /* each vCPU has one of so many entries; 0: the log is a bitmap */
 
     struct kvm_coalesced_mmio_ring *ring; /* borrowed of the first vCPU; NULL: none; board lock */
     unsigned ring_length;
@@ -114,8 +120,22 @@ void kvm_cpu_settle(KvmCpu *cpu);
 /* kvm-memory.c. on_view: a listener of the address space. */
 bool kvm_memory_init(KvmMachine *machine, GError **error);
 void kvm_memory_on_view(void *opaque, FlatView *view);
-void kvm_memory_collect_dirty(void *backend, Ram *ram);
+/* What was written in a slot counts for nothing from now on, what will be is logged. */
+void kvm_memory_restart_log(KvmMachine *machine, const KvmSlot *slot);
 void kvm_memory_clear(KvmMachine *machine);
+
+/* kvm-dirty.c: the pages that the guest has written go to Ram.dirty. init comes before the first
+ * slot and the first vCPU. */
+void kvm_dirty_init(KvmMachine *machine);
+bool kvm_dirty_add_cpu(KvmCpu *cpu); /* false and errno */
+void kvm_dirty_remove_cpu(KvmCpu *cpu);
+/* CpuOps.collect_dirty, CpuOps.sync_dirty */
+void kvm_dirty_collect(void *backend, Ram *ram);
+void kvm_dirty_sync(void *backend);
+/* A slot is about to go: no vCPU is in its guest. Board lock held. */
+void kvm_dirty_collect_slot(KvmMachine *machine, const KvmSlot *slot);
+/* Empties all vCPUs' rings and returns how many entries there were. Board lock held. */
+unsigned kvm_dirty_harvest(KvmMachine *machine);
 
 /* kvm-coalesced.c */
 void kvm_coalesced_init(KvmMachine *machine, KvmCpu *first);

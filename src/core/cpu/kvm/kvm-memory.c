@@ -97,14 +97,17 @@ static GArray *slots_of(const FlatView *view)
     return slots;
 }
 
-static bool set_slot(KvmMachine *machine, const KvmSlot *slot, bool present)
+typedef enum { SLOT_ABSENT, SLOT_UNLOGGED, SLOT_PRESENT } SlotState;
+
+static bool set_slot(KvmMachine *machine, const KvmSlot *slot, SlotState state)
 {
+    bool is_logged = slot->ram->dirty && !slot->read_only && state == SLOT_PRESENT;
     struct kvm_userspace_memory_region region = {
         .slot = slot->id,
-        .flags = (slot->read_only ? KVM_MEM_READONLY : 0) |
-                 (slot->ram->dirty && !slot->read_only ? KVM_MEM_LOG_DIRTY_PAGES : 0),
+        .flags =
+            (slot->read_only ? KVM_MEM_READONLY : 0) | (is_logged ? KVM_MEM_LOG_DIRTY_PAGES : 0),
         .guest_phys_addr = slot->start,
-        .memory_size = present ? slot->size : 0,
+        .memory_size = state == SLOT_ABSENT ? 0 : slot->size,
         .userspace_addr = (uintptr_t)slot->ram->host + slot->ram_offset,
     };
     if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0)
@@ -123,36 +126,12 @@ static unsigned take_id(KvmMachine *machine)
     return id;
 }
 
-/* The log of pages written since it was last asked goes to Ram.dirty, and starts anew. */
-static void collect_slot(KvmMachine *machine, const KvmSlot *slot)
+/* Switched off and on: as all of its pages are write-protected anew, it is as complete as at first.
+ */
+void kvm_memory_restart_log(KvmMachine *machine, const KvmSlot *slot)
 {
-    if (!slot->ram->dirty || slot->read_only)
-        return;
-    uint64_t n_pages = slot->size >> RAM_PAGE_SHIFT, n_words = (n_pages + 63) / 64;
-    g_autofree uint64_t *bits = g_new0(uint64_t, n_words);
-    struct kvm_dirty_log log = { .slot = slot->id, .dirty_bitmap = bits };
-    uint8_t *dirty = slot->ram->dirty + (slot->ram_offset >> RAM_PAGE_SHIFT);
-
-    if (ioctl(machine->vm_fd, KVM_GET_DIRTY_LOG, &log) < 0)
-        memset(bits, 0xFF, n_words * sizeof *bits); /* rather too much than too little */
-    for (uint64_t i = 0; i < n_words; i++)
-        for (uint64_t word = bits[i]; word; word &= word - 1) {
-            uint64_t page = i * 64 + (unsigned)__builtin_ctzll(word);
-            if (page < n_pages)
-                __atomic_store_n(&dirty[page], 1, __ATOMIC_RELAXED);
-        }
-}
-
-void kvm_memory_collect_dirty(void *backend, Ram *ram)
-{
-    KvmMachine *machine = backend;
-
-    g_rec_mutex_lock(machine->board->lock);
-    kvm_coalesced_drain(machine);
-    for (unsigned i = 0; i < machine->slots->len; i++)
-        if (slot_at(machine->slots, i)->ram == ram)
-            collect_slot(machine, slot_at(machine->slots, i));
-    g_rec_mutex_unlock(machine->board->lock);
+    set_slot(machine, slot, SLOT_UNLOGGED);
+    set_slot(machine, slot, SLOT_PRESENT);
 }
 
 /* Merges the sorted old and new slots: equal ones stay, others go and come. */
@@ -168,21 +147,20 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
         KvmSlot *slot = slot_at(old, i);
         while (j < wanted->len && slot_at(wanted, j)->start < slot->start)
             j++;
-        bool stays = j < wanted->len && slots_equal(slot, slot_at(wanted, j));
-        if (stays)
+        slot->stays = j < wanted->len && slots_equal(slot, slot_at(wanted, j));
+        if (slot->stays)
             slot_at(wanted, j)->id = slot->id + 1; /* 0: to be made */
         else
             n_gone++;
-        slot->size = stays ? 0 : slot->size;
     }
     if (n_gone > 0) /* nobody may miss memory that is about to come back in other pieces */
         cpu_gate_close(&machine->gate);
     for (unsigned i = 0; i < old->len; i++) {
         KvmSlot *slot = slot_at(old, i);
-        if (slot->size == 0)
+        if (slot->stays)
             continue;
-        collect_slot(machine, slot);
-        set_slot(machine, slot, false);
+        kvm_dirty_collect_slot(machine, slot);
+        set_slot(machine, slot, SLOT_ABSENT);
         g_array_append_val(machine->free_ids, slot->id);
     }
     for (unsigned i = 0; i < wanted->len; i++) {
@@ -190,7 +168,7 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
         bool stayed = slot->id != 0;
         slot->id = stayed ? slot->id - 1 : take_id(machine);
         if (!stayed)
-            set_slot(machine, slot, true);
+            set_slot(machine, slot, SLOT_PRESENT);
     }
     machine->slots = wanted;
     kvm_coalesced_on_view(machine, view);
@@ -210,7 +188,7 @@ bool kvm_memory_init(KvmMachine *machine, GError **error)
     for (unsigned i = 0; i < wanted->len && good; i++) {
         KvmSlot *slot = slot_at(wanted, i);
         slot->id = take_id(machine);
-        good = set_slot(machine, slot, true);
+        good = set_slot(machine, slot, SLOT_PRESENT);
         g_array_append_val(machine->slots, *slot);
     }
     if (good)

@@ -41,6 +41,20 @@ void kvm_cpu_kick(Vcpu *vcpu)
         pthread_kill(cpu->thread, KICK_SIGNAL);
 }
 
+/* The vCPU whose ring is full empties all rings itself, so that it waits for nobody who may wait
+ * for it. False: they got stuck. */
+#define MOST_FULL 1000
+static bool empty_rings(KvmCpu *cpu)
+{
+    const CpuBoard *board = cpu->vcpu.board;
+
+    g_rec_mutex_lock(board->lock);
+    unsigned n = kvm_dirty_harvest(cpu->machine);
+    g_rec_mutex_unlock(board->lock);
+    cpu->n_full = n > 0 ? 0 : cpu->n_full + 1; /* 0: somebody was faster */
+    return cpu->n_full <= MOST_FULL;
+}
+
 /* A signal that waits for KVM_RUN to let it through ends that before the guest is entered, but
  * after timers that have expired were made interrupts and after ends of interrupts were told;
  * immediate_exit would end it before that. */
@@ -63,6 +77,8 @@ void kvm_cpu_settle(KvmCpu *cpu)
     for (unsigned i = 0; i < N_VECTORS && ioctl(cpu->fd, KVM_RUN, NULL) == 0; i++)
         if (cpu->run->exit_reason == KVM_EXIT_IOAPIC_EOI)
             board->apic_eoi(board->opaque, cpu->run->eoi.vector);
+        else if (cpu->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL)
+            empty_rings(cpu);
     kvm_must(cpu, KVM_SET_SIGNAL_MASK, NULL, "setting a signal mask");
     sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -155,6 +171,11 @@ static int on_failure(KvmCpu *cpu)
                : KVM_GO_ON;
 }
 
+static int on_ring_full(KvmCpu *cpu)
+{
+    return empty_rings(cpu) ? KVM_GO_ON : give_up(cpu, g_strdup("KVM's log of writes got stuck"));
+}
+
 static int on_exit_reason(KvmCpu *cpu)
 {
     struct kvm_run *run = cpu->run;
@@ -165,6 +186,7 @@ static int on_exit_reason(KvmCpu *cpu)
     case KVM_EXIT_MMIO: on_mmio(cpu); return KVM_GO_ON;
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR: kvm_paravirt_on_msr(cpu); return KVM_GO_ON;
+    case KVM_EXIT_DIRTY_RING_FULL: return on_ring_full(cpu);
     case KVM_EXIT_IOAPIC_EOI: board->apic_eoi(board->opaque, run->eoi.vector); return KVM_GO_ON;
     case KVM_EXIT_DEBUG: /* kvm-step.c */
     case KVM_EXIT_INTR:

@@ -131,6 +131,7 @@ static int step_in_guest(KvmCpu *cpu)
         cpu->run->exit_reason = KVM_EXIT_INTR;
         exit = kvm_cpu_visit(cpu);
     } while (exit == KVM_GO_ON && (cpu->run->exit_reason == KVM_EXIT_INTR ||
+                                   cpu->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL ||
                                    cpu->run->exit_reason == KVM_EXIT_IRQ_WINDOW_OPEN));
     return exit == KVM_GO_ON ? kvm_cpu_complete(cpu) : exit;
 }
