@@ -84,8 +84,8 @@ CpuModel cpu_model_software(unsigned n_cpus)
     return (CpuModel){
         .features = {
             [CPU_FEATURES_1C] = F1C_SSE3 | F1C_PCLMULQDQ | F1C_SSSE3 | F1C_CX16 | F1C_SSE41 |
-                                F1C_SSE42 | F1C_X2APIC | F1C_POPCNT | F1C_AES | F1C_XSAVE |
-                                F1C_RDRAND | F1C_HYPERVISOR,
+                                F1C_SSE42 | F1C_X2APIC | F1C_POPCNT |
+                                CPU_FEATURE_1C_TSC_DEADLINE | F1C_AES | F1C_XSAVE | F1C_RDRAND | F1C_HYPERVISOR,
             [CPU_FEATURES_1D] = F1D_FPU | F1D_DE | F1D_PSE | F1D_TSC | F1D_MSR | F1D_PAE | F1D_MCE |
                                 F1D_CX8 | F1D_APIC | F1D_SEP | F1D_MTRR | F1D_PGE | F1D_MCA |
                                 F1D_CMOV | F1D_PAT | F1D_PSE36 | F1D_CLFLUSH | F1D_MMX | F1D_FXSR |
@@ -125,7 +125,7 @@ static CpuModel model_of_level(unsigned level, unsigned n_cpus)
 {
     CpuModel model = cpu_model_software(n_cpus);
 
-    model.features[CPU_FEATURES_1C] &= F1C_X2APIC | F1C_HYPERVISOR;
+    model.features[CPU_FEATURES_1C] &= F1C_X2APIC | CPU_FEATURE_1C_TSC_DEADLINE | F1C_HYPERVISOR;
     model.features[CPU_FEATURES_7B] = model.features[CPU_FEATURES_7D] = 0;
     model.features[CPU_FEATURES_72D] = model.features[CPU_FEATURES_EC] = 0;
     model.features[CPU_FEATURES_ED] = FED_SYSCALL | FED_NX | FED_LM;

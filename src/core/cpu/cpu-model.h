@@ -23,6 +23,7 @@ typedef enum {
     CPU_N_FEATURES
 } CpuFeatureWord;
 
+#define CPU_FEATURE_1C_TSC_DEADLINE (UINT32_C(1) << 24)
 enum { /* CPU_FEATURES_KVM (Documentation/virt/kvm/x86/cpuid.rst of Linux) */
        CPU_KVM_CLOCK_OLD = 1 << 0,
        CPU_KVM_NO_IO_DELAY = 1 << 1,

@@ -29,3 +29,20 @@ void cpu_state_reset(CpuState *state, bool is_boot_cpu)
     state->msr.misc_enable = 0x1801; /* fast strings; no branch trace, no PEBS */
     state->wait_sipi = !is_boot_cpu;
 }
+
+uint64_t cpu_deadline_to_ns(uint64_t deadline, uint64_t tsc_offset, uint64_t tsc_hz)
+{
+    int64_t ticks = (int64_t)(deadline - tsc_offset);
+
+    if (deadline == 0)
+        return 0;
+    return ticks <= 0 ? 1 : clock_ticks_to_ns((uint64_t)ticks, tsc_hz);
+}
+
+uint64_t cpu_deadline_from_ns(uint64_t deadline_ns, uint64_t tsc_offset, uint64_t tsc_hz)
+{
+    if (deadline_ns == 0)
+        return 0;
+    uint64_t deadline = clock_ns_to_ticks(deadline_ns, tsc_hz) + tsc_offset;
+    return deadline ? deadline : 1;
+}

@@ -90,6 +90,8 @@ typedef struct {
  * 11-1), in xAPIC form whatever its mode. */
 typedef struct {
     uint64_t base;
+    uint64_t
+        deadline_ns; /* of its timer in TSC-deadline mode, on the machine's clock; 0: not armed */
     uint32_t registers[64];
 } CpuApic;
 
@@ -181,6 +183,11 @@ struct Vcpu {
 
 extern const CpuOps cpu_soft_ops;
 extern const CpuOps cpu_kvm_ops;
+
+/* A value of IA32_TSC_DEADLINE on a vCPU with that CpuState.tsc_offset, as the machine's clock has
+ * it, and back. 0, not armed, stays 0; a time that is past stays past. */
+uint64_t cpu_deadline_to_ns(uint64_t deadline, uint64_t tsc_offset, uint64_t tsc_hz);
+uint64_t cpu_deadline_from_ns(uint64_t deadline_ns, uint64_t tsc_offset, uint64_t tsc_hz);
 
 /* The state after power-on or INIT (SDM vol. 3A table 10-1). Only vCPU 0 starts; the others wait
  * for SIPI. */

@@ -70,9 +70,8 @@ bool lapic_pending(const LapicBus *bus, unsigned id); /* lock-free hint */
 
 uint64_t lapic_read(LapicBus *bus, unsigned id, uint64_t offset, unsigned size);
 void lapic_write(LapicBus *bus, unsigned id, uint64_t offset, unsigned size, uint64_t value);
-/* MSR 1Bh, 6E0h and 800h-8FFh; false: #GP. For 6E0h (IA32_TSC_DEADLINE) the value is in ticks of
- * the machine's clock, which are nanoseconds: the CPU takes its TSC offset off before it writes and
- * adds it after it read; 0 stays 0 (not armed). */
+/* MSR 1Bh, 6E0h and 800h-8FFh; false: #GP. For 6E0h (IA32_TSC_DEADLINE) the value is in
+ * nanoseconds of the machine's clock, as cpu_deadline_to_ns() makes it; 0: not armed. */
 bool lapic_read_msr(LapicBus *bus, unsigned id, uint32_t msr, uint64_t *out_value);
 bool lapic_write_msr(LapicBus *bus, unsigned id, uint32_t msr, uint64_t value);
 uint8_t lapic_get_cr8(LapicBus *bus, unsigned id);

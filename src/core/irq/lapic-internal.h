@@ -155,6 +155,9 @@ void on_lapic_timer(void *opaque);
 void lapic_timer_restart(Lapic *lapic, uint32_t initial_count);
 /* The same, with @count left to go: of a timer that ran elsewhere. */
 void lapic_timer_continue(Lapic *lapic, uint32_t initial_count, uint32_t count);
+/* TSC-deadline mode: when, on the machine's clock; 0: not armed. Ignored in other modes. */
+uint64_t lapic_deadline_ns(const Lapic *lapic);
+void lapic_set_deadline_ns(Lapic *lapic, uint64_t deadline_ns);
 void lapic_write_divide(Lapic *lapic, uint32_t value);
 void lapic_write_lvt_timer(Lapic *lapic, uint32_t value);
 

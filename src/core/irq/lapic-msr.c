@@ -95,10 +95,8 @@ static bool x2apic_write(Lapic *lapic, unsigned offset, uint64_t value)
 
 static bool lapic_write_tsc_deadline(Lapic *lapic, uint64_t deadline_ns)
 {
-    if (lapic_timer_mode(lapic) != TIMER_DEADLINE)
-        return true; /* ignored */
     lapic_timer_catch_up(lapic);
-    lapic->timer_next_ns = deadline_ns ? deadline_ns : CLOCK_NEVER;
+    lapic_set_deadline_ns(lapic, deadline_ns);
     lapic_update_timer(lapic);
     return true;
 }
@@ -113,9 +111,7 @@ bool lapic_read_msr(LapicBus *bus, unsigned id, uint32_t msr, uint64_t *out_valu
     }
     if (msr == MSR_TSC_DEADLINE) {
         lapic_timer_catch_up(lapic);
-        bool is_armed =
-            lapic_timer_mode(lapic) == TIMER_DEADLINE && lapic->timer_next_ns != CLOCK_NEVER;
-        *out_value = is_armed ? lapic->timer_next_ns : 0;
+        *out_value = lapic_deadline_ns(lapic);
         return true;
     }
     unsigned offset = (msr - MSR_X2APIC_FIRST) << 4;

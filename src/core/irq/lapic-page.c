@@ -31,7 +31,7 @@ void lapic_get(LapicBus *bus, unsigned id, CpuApic *out)
     Lapic *lapic = bus->lapic[id];
 
     lapic_timer_catch_up(lapic);
-    *out = (CpuApic){ .base = lapic->base };
+    *out = (CpuApic){ .base = lapic->base, .deadline_ns = lapic_deadline_ns(lapic) };
     REGISTER(out, LAPIC_ID) = id << ID_SHIFT;
     REGISTER(out, LAPIC_VERSION) = VERSION_VALUE;
     REGISTER(out, LAPIC_TPR) = lapic->tpr;
@@ -76,6 +76,7 @@ void lapic_set(LapicBus *bus, unsigned id, const CpuApic *apic)
     lapic->divide = REGISTER(apic, LAPIC_DIVIDE) & 0xB;
     lapic_timer_continue(lapic, REGISTER(apic, LAPIC_INITIAL_COUNT),
                          REGISTER(apic, LAPIC_CURRENT_COUNT));
+    lapic_set_deadline_ns(lapic, apic->deadline_ns);
     lapic_update_timer(lapic);
     lapic_update_pending(lapic);
 }

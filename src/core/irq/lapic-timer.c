@@ -99,6 +99,20 @@ void lapic_timer_continue(Lapic *lapic, uint32_t initial_count, uint32_t count)
         lapic->timer_next_ns = lapic->timer_start_ns + count * timer_count_ns(lapic);
 }
 
+uint64_t lapic_deadline_ns(const Lapic *lapic)
+{
+    bool is_armed =
+        lapic_timer_mode(lapic) == TIMER_DEADLINE && lapic->timer_next_ns != CLOCK_NEVER;
+
+    return is_armed ? lapic->timer_next_ns : 0;
+}
+
+void lapic_set_deadline_ns(Lapic *lapic, uint64_t deadline_ns)
+{
+    if (lapic_timer_mode(lapic) == TIMER_DEADLINE)
+        lapic->timer_next_ns = deadline_ns ? deadline_ns : CLOCK_NEVER;
+}
+
 void lapic_write_divide(Lapic *lapic, uint32_t value)
 {
     uint32_t left = lapic_timer_count(lapic);

@@ -331,6 +331,23 @@ static void the_deadline_timer_follows_its_msr(void **state)
     assert_false(lapic_pending(f->bus, 0));
 }
 
+static void a_deadline_travels_with_the_registers(void **state)
+{
+    Fixture *f = *state;
+    CpuApic apic;
+
+    lapic_out(f, 0, LVT_TIMER, 0x40042);
+    assert_true(lapic_write_msr(f->bus, 0, 0x6E0, 5000));
+    lapic_get(f->bus, 0, &apic);
+    assert_int_equal(apic.deadline_ns, 5000);
+    lapic_write_msr(f->bus, 0, 0x6E0, 0);
+    lapic_set(f->bus, 0, &apic);
+    clock_advance(f->clock, 5000);
+    assert_int_equal(lapic_acknowledge(f->bus, 0), 0x42);
+    lapic_get(f->bus, 0, &apic);
+    assert_int_equal(apic.deadline_ns, 0);
+}
+
 static void x2apic_is_entered_and_left_by_the_book(void **state)
 {
     Fixture *f = *state;
@@ -469,6 +486,7 @@ int main(void)
         TEST(the_timer_counts_once_or_again_and_again),
         TEST(a_masked_timer_counts_in_silence),
         TEST(the_deadline_timer_follows_its_msr),
+        TEST(a_deadline_travels_with_the_registers),
         TEST(x2apic_is_entered_and_left_by_the_book),
         TEST(msi_reaches_the_apic),
         TEST(an_edge_is_sent_once),

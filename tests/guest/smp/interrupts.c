@@ -8,6 +8,8 @@
 
 enum { APIC_LVT_TIMER = 0x320, APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3E0 };
 #define PERIODIC (1u << 17)
+#define TSC_DEADLINE (1u << 18)
+#define MSR_TSC_DEADLINE 0x6E0
 #define MASKED (1u << 16)
 #define DIVIDE_BY_1 0xB
 
@@ -177,6 +179,31 @@ static void one_shot(Cpu *cpu)
     cpu->n_one_shots++;
 }
 
+static bool has_deadline(void)
+{
+    uint32_t eax = 1, ebx, ecx = 0, edx;
+
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return ecx & 1 << 24;
+}
+
+static void deadline(Cpu *cpu)
+{
+    uint64_t n = cpu->n_ticks, end;
+
+    apic_write(APIC_LVT_TIMER, TSC_DEADLINE | VECTOR_TIMER);
+    __asm__ volatile("mfence" ::: "memory");
+    end = read_tsc() + (20 + below(cpu, 500)) * run.tsc_hz / 1000000;
+    write_msr(MSR_TSC_DEADLINE, end);
+    wait_while(cpu, &cpu->n_ticks, n, "its TSC deadline", (int)cpu->id);
+    uint64_t now = read_tsc();
+    if (now < end)
+        fail(cpu, "a TSC deadline came %lu ticks before its time", end - now);
+    if (cpu->n_ticks != n + 1)
+        fail(cpu, "a TSC deadline came %lu times", cpu->n_ticks - n);
+    cpu->n_one_shots++;
+}
+
 static void periodic(Cpu *cpu)
 {
     uint64_t us = 100 + below(cpu, 300), n = cpu->n_ticks, begin = read_tsc();
@@ -197,7 +224,9 @@ static void periodic(Cpu *cpu)
 void do_timers(Cpu *cpu)
 {
     apic_write(APIC_DIVIDE, DIVIDE_BY_1);
-    if (below(cpu, 2))
+    if (below(cpu, 2) && has_deadline())
+        deadline(cpu);
+    else if (below(cpu, 2))
         one_shot(cpu);
     else
         periodic(cpu);

@@ -16,6 +16,7 @@ enum {
     INITIAL_COUNT = 0x380,
     CURRENT_COUNT = 0x390
 };
+#define MSR_TSC_DEADLINE 0x6E0u
 #define LVT_MASKED (1u << 16)
 #define LVT_MODE (3u << 17) /* 0: one-shot */
 
@@ -51,6 +52,22 @@ static void request_timer(CpuApic *apic, CpuApic *before)
         *reg(apic, IRR + word) |= bit;
 }
 
+uint64_t kvm_apic_get_deadline(KvmCpu *cpu)
+{
+    uint64_t deadline = 0;
+
+    kvm_try_get_msr(cpu, MSR_TSC_DEADLINE, &deadline);
+    return cpu_deadline_to_ns(deadline, kvm_get_tsc_offset(cpu), cpu->vcpu.board->model.tsc_hz);
+}
+
+void kvm_apic_set_deadline(KvmCpu *cpu, uint64_t deadline_ns)
+{
+    uint64_t hz = cpu->vcpu.board->model.tsc_hz;
+
+    kvm_try_set_msr(cpu, MSR_TSC_DEADLINE,
+                    cpu_deadline_from_ns(deadline_ns, kvm_get_tsc_offset(cpu), hz));
+}
+
 void kvm_apic_get(KvmCpu *cpu)
 {
     const CpuBoard *board = cpu->vcpu.board;
@@ -66,6 +83,7 @@ void kvm_apic_get(KvmCpu *cpu)
         request_timer(&apic, &before);
     kvm_must(cpu, KVM_GET_SREGS, &sregs, "reading system registers");
     apic.base = sregs.apic_base;
+    apic.deadline_ns = kvm_apic_get_deadline(cpu); /* 0 once it has become an interrupt */
     board->apic_set(board->opaque, cpu->vcpu.id, &apic);
 }
 

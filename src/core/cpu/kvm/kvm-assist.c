@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define MSR_TSC_DEADLINE 0x6E0u
 #define TPR_REGISTER 0x80
 #define BASE_X2APIC (UINT64_C(1) << 10)
 #define BASE_ENABLED (UINT64_C(1) << 11)
@@ -64,14 +65,24 @@ static uint64_t apic_page(void *opaque, unsigned id)
     return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & CPU_PHYSICAL_PAGES : UINT64_MAX;
 }
 
+/* The software CPU speaks of deadlines on the machine's clock. */
+
 static bool read_apic_msr(void *opaque, unsigned id, uint32_t msr, uint64_t *out_value)
 {
-    return kvm_try_get_msr(((KvmAssist *)opaque)->machine->vcpu[id], msr, out_value);
+    KvmCpu *cpu = ((KvmAssist *)opaque)->machine->vcpu[id];
+
+    if (msr == MSR_TSC_DEADLINE)
+        *out_value = kvm_apic_get_deadline(cpu);
+    return msr == MSR_TSC_DEADLINE || kvm_try_get_msr(cpu, msr, out_value);
 }
 
 static bool write_apic_msr(void *opaque, unsigned id, uint32_t msr, uint64_t value)
 {
-    return kvm_try_set_msr(((KvmAssist *)opaque)->machine->vcpu[id], msr, value);
+    KvmCpu *cpu = ((KvmAssist *)opaque)->machine->vcpu[id];
+
+    if (msr == MSR_TSC_DEADLINE)
+        kvm_apic_set_deadline(cpu, value);
+    return msr == MSR_TSC_DEADLINE || kvm_try_set_msr(cpu, msr, value);
 }
 
 static uint8_t get_cr8(void *opaque, unsigned id)

@@ -48,6 +48,9 @@ bool kvm_cpuid_features(int kvm_fd, uint32_t out[CPU_N_FEATURES])
             out[CPU_FEATURES_ED] = entry->edx;
         }
     }
+    /* The kernel's local APIC has it, whatever the processor has. */
+    if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+        out[CPU_FEATURES_1C] |= CPU_FEATURE_1C_TSC_DEADLINE;
     return true;
 }
 
@@ -89,7 +92,7 @@ static void add_host(const KvmCpu *cpu, CpuidTable *table)
             entry.eax = MAX(entry.eax, CPU_LEAF_MAX_BASIC);
         if (entry.function == 1) {
             entry.ebx = ours[1];
-            entry.ecx |= ours[2] & BIT_HYPERVISOR;
+            entry.ecx |= ours[2] & (BIT_HYPERVISOR | CPU_FEATURE_1C_TSC_DEADLINE);
         }
         table->entries[table->nent++] = entry;
     }

@@ -198,6 +198,9 @@ int kvm_must(KvmCpu *cpu, unsigned long request, void *argument, const char *wha
 /* kvm-apic.c: the local APIC, from the kernel to the board and back. The vCPU does not run. */
 void kvm_apic_get(KvmCpu *cpu);
 void kvm_apic_set(KvmCpu *cpu, const CpuApic *apic);
+/* CpuApic.deadline_ns alone; to be set once the vCPU has its TSC. */
+uint64_t kvm_apic_get_deadline(KvmCpu *cpu);
+void kvm_apic_set_deadline(KvmCpu *cpu, uint64_t deadline_ns);
 
 /* kvm-assist.c: the software CPU executes the instruction that KVM cannot. False: nor can it, and
  * Vcpu.failure says why. *@out_shutdown: it ended in a triple fault. */

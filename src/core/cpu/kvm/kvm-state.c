@@ -325,6 +325,8 @@ void kvm_set_state(Vcpu *vcpu, const CpuState *state)
     kvm_set_registers(cpu, state);
     set_nmi_pending(cpu, state->nmi_pending);
     kvm_set_msr(cpu, MSR_TSC_ADJUST, state->tsc_adjust);
+    if (board->apic_get)
+        kvm_apic_set_deadline(cpu, apic.deadline_ns);
     g_clear_pointer(&cpu->refused, g_free);
     if (cpu->has_failed) /* whoever runs the guest in our place gets it whole; the board has the
                             APIC */

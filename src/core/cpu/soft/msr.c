@@ -40,6 +40,7 @@ enum {
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2FF,
     MSR_MC_0 = 0x400,
+    MSR_TSC_DEADLINE = 0x6E0,
     MSR_X2APIC_FIRST = 0x800,
     MSR_X2APIC_LAST = 0x8FF,
     MSR_EFER = 0xC0000080,
@@ -127,6 +128,30 @@ static bool write_apic_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     return ok;
 }
 
+/* The board's timer runs on the machine's clock. */
+static bool has_deadline(const SoftCpu *cpu)
+{
+    return cpu->vcpu.board->model.features[CPU_FEATURES_1C] & CPU_FEATURE_1C_TSC_DEADLINE;
+}
+
+static bool read_deadline(SoftCpu *cpu, uint64_t *out_value)
+{
+    uint64_t ns;
+
+    if (!has_deadline(cpu) || !read_apic_msr(cpu, MSR_TSC_DEADLINE, &ns))
+        return false;
+    *out_value = cpu_deadline_from_ns(ns, cpu->tsc_offset, cpu->vcpu.board->model.tsc_hz);
+    return true;
+}
+
+static bool write_deadline(SoftCpu *cpu, uint64_t value)
+{
+    uint64_t hz = cpu->vcpu.board->model.tsc_hz;
+
+    return has_deadline(cpu) &&
+           write_apic_msr(cpu, MSR_TSC_DEADLINE, cpu_deadline_to_ns(value, cpu->tsc_offset, hz));
+}
+
 static ParavirtTsc paravirt_tsc(const SoftCpu *cpu)
 {
     return (ParavirtTsc){ .now = soft_tsc(cpu), .offset = cpu->tsc_offset };
@@ -204,6 +229,7 @@ bool soft_read_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out)
     case MSR_GS_BASE: *out = cpu->seg[CPU_GS].base; return true;
     case MSR_KERNEL_GS_BASE: *out = cpu->kernel_gs_base; return true;
     case MSR_TSC_AUX: *out = cpu->tsc_aux; return true;
+    case MSR_TSC_DEADLINE: return read_deadline(cpu, out);
     default: return read_paravirt_msr(cpu, msr, out);
     }
 }
@@ -314,6 +340,7 @@ bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
             return false;
         cpu->tsc_aux = value;
         return true;
+    case MSR_TSC_DEADLINE: return write_deadline(cpu, value);
     default: return write_paravirt_msr(cpu, msr, value);
     }
 }
