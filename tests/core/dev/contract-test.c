@@ -20,6 +20,7 @@
 #include "core/dev/i8042.h"
 #include "core/dev/lpc.h"
 #include "core/dev/mch.h"
+#include "core/dev/pflash.h"
 #include "core/dev/pit.h"
 #include "core/dev/rtc.h"
 #include "core/dev/uart.h"
@@ -183,6 +184,12 @@ static Device *make_ahci(Rig *rig)
     return dev;
 }
 
+static Device *make_pflash(Rig *rig)
+{
+    return pflash_new(&(PflashWiring){
+        .memory = rig->board->machine.memory, .base = 0xFFC00000, .image = rig->bios });
+}
+
 static const Row rows[] = {
     { "pic", make_pic, NOT_PCI },
     { "ioapic", make_ioapic, NOT_PCI },
@@ -198,6 +205,7 @@ static const Row rows[] = {
     { "fw-cfg", make_fw_cfg, NOT_PCI },
     { "mch", make_mch, PCI_DEVFN(0, 0) },
     { "lpc", make_lpc, PCI_DEVFN(31, 0) },
+    { "pflash", make_pflash, NOT_PCI, .shows_ram = true },
     { "vga", make_vga, PCI_DEVFN(1, 0), .shows_ram = true },
     { "ahci", make_ahci, PCI_DEVFN(31, 2) },
 };
