@@ -154,6 +154,11 @@ typedef struct CpuOps {
     uint64_t (*retired)(const Vcpu *vcpu); /* instructions so far; any thread, roughly */
     /* Time goes on: called before vCPUs run again after the clock stood. May be NULL. */
     void (*resume)(void *backend);
+    /* From now on the host's kernel sends the message @address, @data for each event of the eventfd
+     * @fd. Its number, or -1: it cannot. Board lock held. May be NULL (irq/msi-route.h). */
+    int (*attach_message)(void *backend, int fd, uint64_t address, uint32_t data);
+    /* No more, and none is under way; what @fd got since then stays in it. */
+    void (*detach_message)(void *backend, int number, int fd);
     /* Before a dirty log is read: writes into Ram.dirty what the CPUs keep elsewhere. Any thread,
      * no lock held. May be NULL. */
     void (*collect_dirty)(void *backend, Ram *ram);

@@ -16,6 +16,7 @@ struct Region {
     Device *device;
     uint64_t offset;
     bool writes_may_wait;
+    const DoorbellSet *doorbells; /* borrowed */
 };
 
 typedef struct {
@@ -88,7 +89,8 @@ static Span region_span(const Region *region, uint64_t start, uint64_t end)
                        0,
                        region->device,
                        region->offset + skip,
-                       region->writes_may_wait };
+                       region->writes_may_wait,
+                       region->doorbells };
     case REGION_HOLE: break;
     }
     return (Span){ start, end, SPAN_NONE, NULL, 0, NULL, 0 };
@@ -99,7 +101,7 @@ static bool span_continues(const Span *a, const Span *b)
     uint64_t length = a->end - a->start;
 
     return a->end == b->start && a->kind == b->kind && a->ram == b->ram && a->device == b->device &&
-           a->writes_may_wait == b->writes_may_wait &&
+           a->writes_may_wait == b->writes_may_wait && a->doorbells == b->doorbells &&
            (!a->ram || a->ram_offset + length == b->ram_offset) &&
            (!a->device || a->offset + length == b->offset);
 }
@@ -292,6 +294,12 @@ void region_set_start(Region *region, uint64_t start)
 void region_let_writes_wait(Region *region)
 {
     region->writes_may_wait = true;
+    address_space_changed(region->as);
+}
+
+void region_set_doorbells(Region *region, const DoorbellSet *doorbells)
+{
+    region->doorbells = doorbells;
     address_space_changed(region->as);
 }
 

@@ -12,6 +12,7 @@
  * listener. */
 
 #include "core/dev/device.h"
+#include "core/memory/doorbell.h"
 #include "core/memory/ram.h"
 
 typedef struct AddressSpace AddressSpace;
@@ -33,6 +34,7 @@ typedef struct {
     Device *device;      /* DEVICE, or who takes the writes of a ROM */
     uint64_t offset;     /* what the device's ops get as offset for the byte at @start */
     bool writes_may_wait;
+    const DoorbellSet *doorbells; /* by the device's offsets; NULL: none */
 } Span;
 
 typedef struct FlatView {
@@ -74,6 +76,8 @@ void region_set_start(Region *region, uint64_t start);
 /* Writes to this device's window have no effect but on what it shows: a CPU may hand them over
  * late, in their order, before any other access and before Ram.dirty is asked for. */
 void region_let_writes_wait(Region *region);
+/* Some registers of this device's window are doorbells. @doorbells stays the device's. */
+void region_set_doorbells(Region *region, const DoorbellSet *doorbells);
 
 /* Between begin and commit changes are gathered into one new view. Nests. */
 void address_space_begin(AddressSpace *as);
@@ -96,8 +100,9 @@ void address_space_remove_listener(AddressSpace *as, void *opaque);
 /* The block that @host points into and where; NULL: none that was ever mapped here. */
 Ram *address_space_find_ram(AddressSpace *as, const void *host, uint64_t *out_offset);
 
-/* What of an access needs no lock: nobody there, or a register that its device offers so. False: to
- * be done by span_read() or span_write(). Never waits, so a vCPU may stay in guest code. */
+/* What of an access needs no lock: nobody there, a doorbell, or a register that its device offers
+ * so. False: to be done by span_read() or span_write(). Never waits, so a vCPU may stay in guest
+ * code. */
 bool span_read_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t *out_value);
 bool span_write_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t value);
 

@@ -68,14 +68,23 @@ bool dma_write(AddressSpace *as, uint64_t gpa, const void *bytes, uint64_t lengt
     return true;
 }
 
-void *dma_map(AddressSpace *as, uint64_t gpa, uint64_t length, uint64_t *out_length)
+void *dma_view_map(const FlatView *view, uint64_t gpa, uint64_t length, bool to_memory,
+                   uint64_t *out_length, Ram **out_ram)
 {
-    const Span *span = dma_find(address_space_view(as), gpa, true);
+    const Span *span = dma_find(view, gpa, to_memory);
 
     if (!span || length == 0)
         return NULL;
     *out_length = MIN(length, span->end - gpa);
+    *out_ram = span->ram;
     return span->ram->host + span->ram_offset + (gpa - span->start);
+}
+
+void *dma_map(AddressSpace *as, uint64_t gpa, uint64_t length, uint64_t *out_length)
+{
+    Ram *ram;
+
+    return dma_view_map(address_space_view(as), gpa, length, true, out_length, &ram);
 }
 
 void dma_done(AddressSpace *as, const void *host, uint64_t length)

@@ -117,11 +117,21 @@ bool span_read_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t
 
 bool span_write_lockless(const Span *span, uint64_t addr, unsigned size, uint64_t value)
 {
+    uint64_t offset = span->offset + (addr - span->start);
+    unsigned inside = bytes_inside(span, addr, size);
+
     if (span->kind == SPAN_NONE)
         return true;
-    return span->kind == SPAN_DEVICE && span->device && span->device->ops->write_lockless &&
-           span->device->ops->write_lockless(span->device, span->offset + (addr - span->start),
-                                             bytes_inside(span, addr, size), value);
+    if (span->kind != SPAN_DEVICE || !span->device)
+        return false;
+    const Doorbell *bell =
+        span->doorbells ? doorbell_find(span->doorbells, offset, inside, value) : NULL;
+    if (bell) {
+        doorbell_ring(bell);
+        return true;
+    }
+    return span->device->ops->write_lockless &&
+           span->device->ops->write_lockless(span->device, offset, inside, value);
 }
 
 uint64_t span_read(const Span *span, uint64_t addr, unsigned size, bool lock)

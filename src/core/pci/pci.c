@@ -2,6 +2,8 @@
  * Copyright the Vitrine developers */
 #include "core/pci/pci.h"
 
+#include "core/irq/msi-route.h"
+
 #include <string.h>
 
 /* Configuration header, type 0 (PCI 3.0 §6.1). */
@@ -41,6 +43,7 @@ enum {
     MSI_ENABLE = 1,
     MSI_64BIT = 0x80,
 };
+enum { MSIX_CONTROL = 2, MSIX_ENABLE = 0x8000 };
 #define FIRST_CAPABILITY 0x80
 
 struct PciBus {
@@ -49,6 +52,7 @@ struct PciBus {
     void (*send_msi)(void *opaque, uint64_t address, uint32_t data);
     void *opaque;
     PciDevice *device[256]; /* borrowed; by devfn */
+    MsiRouter *msi_router;  /* owned */
 };
 
 const StateField pci_device_state[] = {
@@ -93,11 +97,15 @@ PciBus *pci_bus_new(AddressSpace *memory, AddressSpace *ports,
     bus->set_intx = set_intx;
     bus->send_msi = send_msi;
     bus->opaque = opaque;
+    bus->msi_router = msi_router_new();
     return bus;
 }
 
 void pci_bus_free(PciBus *bus)
 {
+    if (!bus)
+        return;
+    msi_router_free(bus->msi_router);
     g_free(bus);
 }
 
@@ -109,6 +117,17 @@ PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn)
 AddressSpace *pci_bus_memory(PciBus *bus)
 {
     return bus->memory;
+}
+
+MsiRouter *pci_bus_msi_router(PciBus *bus)
+{
+    return bus->msi_router;
+}
+
+void pci_bus_send_msi(PciBus *bus, uint64_t address, uint32_t data)
+{
+    if (bus->send_msi)
+        bus->send_msi(bus->opaque, address, data);
 }
 
 /* Base address registers */
@@ -161,6 +180,12 @@ void pci_device_bar_ram(PciDevice *pci, unsigned bar, PciBarKind kind, Ram *ram)
     pci_device_add_bar(pci, bar, &(PciBar){ .kind = kind, .size = ram->size, .ram = ram });
 }
 
+void pci_device_bar_doorbells(PciDevice *pci, unsigned bar, const DoorbellSet *doorbells)
+{
+    g_return_if_fail(bar < PCI_BAR_ROM && pci->bar[bar].kind > PCI_BAR_IO && !pci->bar[bar].ram);
+    pci->bar[bar].doorbells = doorbells;
+}
+
 void pci_device_rom(PciDevice *pci, Ram *rom)
 {
     uint64_t size = 2048;
@@ -210,8 +235,11 @@ static Region *bar_map(PciDevice *pci, unsigned index, uint64_t address)
     if (bar->ram)
         return address_space_map_ram(pci->bus->memory, address, bar->size, MAP_PRIORITY_BAR,
                                      bar->ram, 0);
-    return address_space_map_device(pci->bus->memory, address, bar->size, MAP_PRIORITY_BAR,
-                                    &pci->dev, bar->offset);
+    Region *region = address_space_map_device(pci->bus->memory, address, bar->size,
+                                              MAP_PRIORITY_BAR, &pci->dev, bar->offset);
+    if (bar->doorbells)
+        region_set_doorbells(region, bar->doorbells);
+    return region;
 }
 
 static void pci_device_update_bars(PciDevice *pci, bool is_plugged)
@@ -243,11 +271,18 @@ static bool pci_device_msi_enabled(const PciDevice *pci)
     return pci->msi_capability && (pci_get16(pci, pci->msi_capability + MSI_CONTROL) & MSI_ENABLE);
 }
 
+static bool pci_device_msix_enabled(const PciDevice *pci)
+{
+    return pci->msix_capability &&
+           (pci_get16(pci, pci->msix_capability + MSIX_CONTROL) & MSIX_ENABLE);
+}
+
 static void pci_device_update_intx(PciDevice *pci)
 {
     uint16_t status = pci_get16(pci, CONFIG_STATUS) & ~STATUS_INTERRUPT;
     unsigned pin = pci->config[CONFIG_INTERRUPT_PIN];
     bool is_asserted = pin >= 1 && pin <= 4 && pci->intx_level && !pci_device_msi_enabled(pci) &&
+                       !pci_device_msix_enabled(pci) &&
                        !(pci_get16(pci, CONFIG_COMMAND) & COMMAND_INTX_DISABLE);
 
     pci_set16(pci, CONFIG_STATUS, pci->intx_level ? status | STATUS_INTERRUPT : status);
@@ -363,11 +398,13 @@ static bool access_is_odd(unsigned offset, unsigned size)
 uint32_t pci_config_read(PciBus *bus, unsigned bus_number, uint8_t devfn, unsigned offset,
                          unsigned size)
 {
-    const PciDevice *pci = bus_number == 0 ? bus->device[devfn] : NULL;
+    PciDevice *pci = bus_number == 0 ? bus->device[devfn] : NULL;
     uint32_t value = 0;
 
     if (!pci || access_is_odd(offset, size))
         return size >= 4 ? UINT32_MAX : (1u << 8 * size) - 1;
+    if (pci->config_reading)
+        pci->config_reading(pci, offset, size);
     for (unsigned i = 0; i < size; i++)
         value |= (uint32_t)pci->config[offset + i] << 8 * i;
     return value;
@@ -386,7 +423,7 @@ void pci_config_write(PciBus *bus, unsigned bus_number, uint8_t devfn, unsigned 
         *at = (*at & ~mask) | (byte & mask);
         *at &= ~(byte & pci->write_1_clear[offset + i]);
     }
-    if (offset < 0x40 || pci->msi_capability)
+    if (offset < 0x40 || pci->msi_capability || pci->msix_capability)
         pci_device_update(pci);
     if (pci->config_written)
         pci->config_written(pci, offset, size);

@@ -17,6 +17,7 @@
 
 typedef struct PciBus PciBus;
 typedef struct PciDevice PciDevice;
+typedef struct MsiRouter MsiRouter; /* core/irq/msi-route.h */
 
 typedef enum {
     PCI_BAR_NONE,
@@ -33,6 +34,7 @@ typedef struct {
     Ram *ram;        /* what answers: RAM … */
     uint64_t offset; /* … or the device, with this offset for the first byte */
     Region *region;  /* NULL while not decoded */
+    const DoorbellSet *doorbells;
 } PciBar;
 
 /* Embedded as the first member of a PCI device (its Device is the first member here). */
@@ -45,11 +47,14 @@ struct PciDevice {
     uint8_t write_1_clear[PCI_CONFIG_SIZE];
     PciBar bar[PCI_N_BARS];
     uint8_t msi_capability; /* offset, 0: none */
+    uint8_t msix_capability;
     bool intx_level;        /* what the device wants */
     bool intx_driven;       /* what the wire carries now; the bus's own */
     uint8_t capability_end; /* where the next capability goes; from 80h on */
     /* Optional: called after the guest changed configuration bytes [offset, offset + size). */
     void (*config_written)(PciDevice *pci, unsigned offset, unsigned size);
+    /* Optional: called before the guest reads those. */
+    void (*config_reading)(PciDevice *pci, unsigned offset, unsigned size);
 };
 
 /* State fields of the common part, for a device's own table: PCI_STATE(MyDevice, pci). */
@@ -71,6 +76,8 @@ PciBus *pci_bus_new(AddressSpace *memory, AddressSpace *ports,
 void pci_bus_free(PciBus *bus);
 PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn); /* NULL: nobody there */
 AddressSpace *pci_bus_memory(PciBus *bus);
+MsiRouter *pci_bus_msi_router(PciBus *bus); /* of the messages of its devices */
+void pci_bus_send_msi(PciBus *bus, uint64_t address, uint32_t data);
 
 /* Fills config space with @identity and plugs the device into @bus at @devfn. In realize. */
 void pci_device_init(PciDevice *pci, PciBus *bus, uint8_t devfn, const PciIdentity *identity);
@@ -80,6 +87,8 @@ void pci_device_bar_io(PciDevice *pci, unsigned bar, uint64_t size, uint64_t off
 void pci_device_bar_mem(PciDevice *pci, unsigned bar, PciBarKind kind, uint64_t size,
                         uint64_t offset);
 void pci_device_bar_ram(PciDevice *pci, unsigned bar, PciBarKind kind, Ram *ram);
+/* Some registers of a memory BAR are doorbells; @doorbells stays the device's. */
+void pci_device_bar_doorbells(PciDevice *pci, unsigned bar, const DoorbellSet *doorbells);
 void pci_device_rom(PciDevice *pci, Ram *rom);
 /* Adds a capability of @size bytes and returns its offset; the body is the caller's to fill. */
 uint8_t pci_device_add_capability(PciDevice *pci, uint8_t id, uint8_t size);

@@ -7,8 +7,6 @@
 
 #include "core/cpu/kvm/kvm-machine.h"
 #include "core/irq/apic.h"
-#include <errno.h>
-#include <gio/gio.h>
 #include <sys/ioctl.h>
 
 /* A message in MSI form (SDM vol. 3A §11.11). */
@@ -24,37 +22,12 @@ static uint32_t msi_data(const ApicMessage *message)
            (message->level ? 1u << 15 | 1u << 14 : 0);
 }
 
-void kvm_irq_init(KvmMachine *machine)
-{
-    size_t size = sizeof *machine->routes + KVM_LEVEL_ROUTES * sizeof machine->routes->entries[0];
-
-    machine->routes = g_malloc0(size);
-}
-
-static bool route_is_known(const KvmMachine *machine, uint32_t address, uint32_t data)
-{
-    for (unsigned i = 0; i < machine->routes->nr; i++) {
-        const struct kvm_irq_routing_msi *msi = &machine->routes->entries[i].u.msi;
-        if (msi->address_lo == address && msi->data == data)
-            return true;
-    }
-    return false;
-}
-
 /* The oldest makes room: guests set their inputs up once. */
 static void learn_route(KvmMachine *machine, uint32_t address, uint32_t data)
 {
-    if (route_is_known(machine, address, data))
+    if (kvm_route_is_level(machine, address, data))
         return;
-    unsigned slot = machine->next_route++ % KVM_LEVEL_ROUTES;
-    machine->routes->entries[slot] = (struct kvm_irq_routing_entry){
-        .gsi = slot,
-        .type = KVM_IRQ_ROUTING_MSI,
-        .u.msi = { .address_lo = address, .data = data },
-    };
-    machine->routes->nr = MAX(machine->routes->nr, slot + 1);
-    if (ioctl(machine->vm_fd, KVM_SET_GSI_ROUTING, machine->routes) < 0)
-        g_warning("KVM: interrupt routes: %s", g_strerror(errno));
+    kvm_route_set(machine, machine->next_route++ % KVM_LEVEL_ROUTES, address, data);
 }
 
 void kvm_irq_expect_end(KvmMachine *machine, unsigned apic_id, uint8_t vector)

@@ -70,6 +70,7 @@ static void kvm_machine_free(void *backend)
     if (machine->kvm_fd >= 0)
         close(machine->kvm_fd);
     kvm_memory_clear(machine);
+    kvm_doorbell_clear(machine);
     g_free(machine->routes);
     g_free(machine->msrs);
     g_mutex_clear(&machine->lock);
@@ -101,12 +102,13 @@ static void *kvm_machine_new(const CpuBoard *board, unsigned n_vcpus, GError **e
     g_mutex_init(&machine->lock);
     g_mutex_init(&machine->assist_lock);
     cpu_gate_init(&machine->gate);
-    kvm_irq_init(machine);
+    kvm_route_init(machine);
     if (!kvm_cpu_install_kick(error) || !create_vm(machine, error) ||
         !kvm_memory_init(machine, error)) {
         kvm_machine_free(machine);
         return NULL;
     }
+    kvm_doorbell_init(machine);
     if (board->apic_keep)
         board->apic_keep(board->opaque, kvm_irq_send, machine);
     return machine;
@@ -225,6 +227,8 @@ const CpuOps cpu_kvm_ops = {
     .step = kvm_step,
     .retired = kvm_retired,
     .resume = kvm_resume,
+    .attach_message = kvm_attach_message,
+    .detach_message = kvm_detach_message,
     .collect_dirty = kvm_dirty_collect,
     .sync_dirty = kvm_dirty_sync,
     .code_written = kvm_code_written,

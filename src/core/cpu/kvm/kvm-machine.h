@@ -84,6 +84,7 @@ struct KvmMachine {
 
     uint32_t step_flags; /* KVM_GUESTDBG_… that this KVM has */
 
+    GArray *bells;                  /* the doorbells that the kernel has; board lock */
     struct kvm_irq_routing *routes; /* owned; board lock */
     unsigned next_route;
 
@@ -145,8 +146,19 @@ void kvm_coalesced_on_view(KvmMachine *machine, const FlatView *view);
 /* The same as drain, where the board lock is not held. */
 void kvm_coalesced_sync(KvmMachine *machine);
 
+/* kvm-doorbell.c */
+void kvm_doorbell_init(KvmMachine *machine);
+void kvm_doorbell_clear(KvmMachine *machine);
+
+/* kvm-route.c */
+void kvm_route_init(KvmMachine *machine);
+bool kvm_route_set(KvmMachine *machine, unsigned gsi, uint64_t address, uint32_t data);
+/* Whether one of the first KVM_LEVEL_ROUTES is this message. */
+bool kvm_route_is_level(const KvmMachine *machine, uint32_t address, uint32_t data);
+int kvm_attach_message(void *backend, int fd, uint64_t address, uint32_t data);
+void kvm_detach_message(void *backend, int number, int fd);
+
 /* kvm-irq.c. A message to the local APICs; any thread. */
-void kvm_irq_init(KvmMachine *machine);
 void kvm_irq_send(void *backend, const ApicMessage *message);
 /* A level-triggered interrupt that another sent: its end must be told all the same. */
 void kvm_irq_expect_end(KvmMachine *machine, unsigned apic_id, uint8_t vector);
