@@ -84,6 +84,7 @@ static bool add_drive(EngineConfig *config, const char *bundle, const Definition
     to->is_cdrom = from->type == DRIVE_CDROM;
     to->read_only = to->is_cdrom || from->read_only;
     to->is_absent = from->type == DRIVE_NONE;
+    to->is_virtio = from->type == DRIVE_DISK && from->interface == INTERFACE_VIRTIO;
     if (to->is_absent || from->path[0] == '\0') {
         if (from->type == DRIVE_DISK) {
             g_set_error(error, APP_ERROR, APP_ERROR_INVALID,

@@ -63,6 +63,7 @@ static const SchemaKey drive_keys[] = {
     { "type", KEY_CHOICE, FIELD(type), .required = true, .choices = "none|disk|cdrom" },
     { "path", KEY_PATH, FIELD(path), .initial = "", .max = 4096 },
     { "read-only", KEY_BOOL, FIELD(read_only), .initial = "false" },
+    { "interface", KEY_CHOICE, FIELD(interface), .initial = "ahci", .choices = "ahci|virtio" },
 };
 #undef FIELD
 

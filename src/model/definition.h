@@ -26,11 +26,13 @@ typedef enum {
 typedef enum { BOOT_CDROM_DISK, BOOT_DISK_CDROM } DefinitionBoot;
 typedef enum { CLOCK_CHOICE_REAL, CLOCK_CHOICE_DETERMINISTIC } DefinitionClock;
 typedef enum { DRIVE_NONE, DRIVE_DISK, DRIVE_CDROM } DefinitionDriveType;
+typedef enum { INTERFACE_AHCI, INTERFACE_VIRTIO } DefinitionInterface;
 
 typedef struct {
     int type;   /* DefinitionDriveType; none: no such group */
     char *path; /* absolute, or relative to the bundle; empty: no disc */
     bool read_only;
+    int interface; /* DefinitionInterface: what a disk is connected to; discs are always at AHCI */
 } DefinitionDrive;
 
 typedef struct {

@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 
 #include "ui/findings.h"
+#include "client/preflight.h"
 #include <adwaita.h>
 #include <glib/gi18n.h>
 
@@ -11,7 +12,7 @@ struct _VitrineFindings {
     GtkWidget parent;
     GtkListBox *list;
     char *root, *problem, *warning; /* owned, or NULL */
-    PreflightWants wants;           /* its root is the one above */
+    uint64_t memory_bytes, disk_bytes;
     bool can_work;
     unsigned generation; /* of the last look: answers to earlier ones are not shown */
     guint delay;
@@ -100,22 +101,24 @@ static gboolean on_delay(gpointer opaque)
     Look *look = g_new0(Look, 1);
     look->root = g_strdup(self->root);
     look->generation = ++self->generation;
-    look->wants = self->wants;
-    look->wants.root = look->root;
+    look->wants = (PreflightWants){ .root = look->root,
+                                    .memory_bytes = self->memory_bytes,
+                                    .disk_bytes = self->disk_bytes };
     g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_looked, NULL);
     g_task_set_task_data(task, look, look_free);
     g_task_run_in_thread(task, look_thread);
     return G_SOURCE_REMOVE;
 }
 
-void vitrine_findings_look(VitrineFindings *self, const PreflightWants *wants, bool now)
+void vitrine_findings_look(VitrineFindings *self, const char *root, uint64_t memory_bytes,
+                           uint64_t disk_bytes, bool now)
 {
-    if (g_strcmp0(self->root, wants->root) != 0) {
+    if (g_strcmp0(self->root, root) != 0) {
         g_free(self->root);
-        self->root = g_strdup(wants->root);
+        self->root = g_strdup(root);
     }
-    self->wants = *wants;
-    self->wants.root = self->root;
+    self->memory_bytes = memory_bytes;
+    self->disk_bytes = disk_bytes;
     if (now) {
         g_clear_handle_id(&self->delay, g_source_remove);
         on_delay(self);

@@ -26,14 +26,14 @@
 typedef struct {
     /* options */
     int memory_mib, n_cpus;
-    char **cdroms, **disks;
+    char **cdroms, **disks, **virtio_disks;
     char *cpu, *software_until;
     int moves_ms;
     char *kernel, *initrd, *append, *firmware, *nvram;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
-    gboolean uefi, deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet, show_text,
-        press_power, pauses;
+    gboolean rng, uefi, deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet,
+        show_text, press_power, pauses;
     gint64 max_instructions;
     char *states;
     gint64 states_from, states_every, states_plant;
@@ -289,10 +289,14 @@ static void fill_config(Runner *r, MachineConfig *config)
         .initrd_path = r->initrd,
         .kernel_command_line = r->append,
         .debug_exit = r->debug_exit,
+        .has_rng = r->rng,
         .rtc_base = r->deterministic ? 1700000000 : -1,
     };
     for (char **disk = r->disks; disk && *disk && config->n_drives < MACHINE_MAX_DRIVES; disk++)
         config->drive[config->n_drives++] = (MachineDrive){ .path = *disk };
+    for (char **disk = r->virtio_disks; disk && *disk && config->n_drives < MACHINE_MAX_DRIVES;
+         disk++)
+        config->drive[config->n_drives++] = (MachineDrive){ .path = *disk, .is_virtio = true };
     for (char **disc = r->cdroms; disc && *disc && config->n_drives < MACHINE_MAX_DRIVES; disc++)
         config->drive[config->n_drives++] = (MachineDrive){ .path = *disc, .is_cdrom = true };
 }
@@ -351,6 +355,9 @@ int main(int argc, char **argv)
         { "cpus", 0, 0, G_OPTION_ARG_INT, &r.n_cpus, "vCPUs", "N" },
         { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.cdroms, "A disc", "ISO" },
         { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.disks, "A hard disk", "IMAGE" },
+        { "virtio-disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &r.virtio_disks, "One at virtio",
+          "IMAGE" },
+        { "rng", 0, 0, G_OPTION_ARG_NONE, &r.rng, "A virtio entropy device", NULL },
         { "kernel", 0, 0, G_OPTION_ARG_FILENAME, &r.kernel, "Boot this kernel directly", "FILE" },
         { "initrd", 0, 0, G_OPTION_ARG_FILENAME, &r.initrd, "Its initrd", "FILE" },
         { "append", 0, 0, G_OPTION_ARG_STRING, &r.append, "Its command line", "TEXT" },

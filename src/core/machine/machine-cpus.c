@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
+#include "core/irq/msi-route.h"
 #include "core/machine/cpu-slice.h"
 #include "core/machine/machine-private.h"
 
@@ -66,6 +67,9 @@ bool machine_cpus_new(Machine *machine, GError **error)
             return false;
         p->n_cpus++;
     }
+    g_rec_mutex_lock(&machine->lock);
+    msi_router_attach(pci_bus_msi_router(machine->pci), p->cpu_ops, p->backend);
+    g_rec_mutex_unlock(&machine->lock);
     return true;
 }
 
@@ -205,6 +209,10 @@ void machine_cpus_free(Machine *machine)
     for (unsigned i = 0; i < p->n_cpus; i++)
         if (p->cpu[i].thread)
             g_thread_join(p->cpu[i].thread);
+    g_rec_mutex_lock(&machine->lock);
+    if (machine->pci)
+        msi_router_detach(pci_bus_msi_router(machine->pci));
+    g_rec_mutex_unlock(&machine->lock);
     for (unsigned i = 0; i < p->n_cpus; i++)
         vcpu_free(p->cpu[i].vcpu);
     p->n_cpus = 0;

@@ -49,6 +49,11 @@ bool machine_drives_open(Machine *machine, GError **error)
         const MachineDrive *drive = &p->config.drive[i];
         if (drive->is_absent)
             continue;
+        if (drive->is_virtio && drive->is_cdrom) {
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                        _("Drive %u is a CD drive: virtio is for disks."), i);
+            return false;
+        }
         p->drive[i].is_cdrom = drive->is_cdrom;
         p->drive[i].read_only = drive->read_only;
         if (!drive->path) {
@@ -74,15 +79,20 @@ static void on_tray(void *opaque)
 }
 
 /* Serial numbers tell the disks of one machine apart, and stay the same from start to start. */
+char *machine_drive_dup_serial(Machine *machine, unsigned drive)
+{
+    const uint8_t *uuid = machine->priv->config.uuid;
+
+    return g_strdup_printf("VT%02x%02x%02x%02x%04u", uuid[0], uuid[1], uuid[2], uuid[3], drive);
+}
+
 void machine_drives_attach(Machine *machine)
 {
     MachinePrivate *p = machine->priv;
 
     for (unsigned i = 0; i < p->config.n_drives; i++) {
-        g_autofree char *serial =
-            g_strdup_printf("VT%02x%02x%02x%02x%04u", p->config.uuid[0], p->config.uuid[1],
-                            p->config.uuid[2], p->config.uuid[3], i);
-        if (p->config.drive[i].is_absent)
+        g_autofree char *serial = machine_drive_dup_serial(machine, i);
+        if (p->config.drive[i].is_absent || p->config.drive[i].is_virtio)
             continue;
         if (p->drive[i].is_cdrom)
             ahci_attach_cdrom(machine->ahci, i, p->drive[i].disk);

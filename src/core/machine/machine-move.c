@@ -2,7 +2,7 @@
  * Copyright the Vitrine developers */
 #include "core/machine/machine-private.h"
 
-#include "core/dev/ahci.h"
+#include "core/irq/msi-route.h"
 #include <gio/gio.h>
 #include <glib/gi18n.h>
 #include <string.h>
@@ -116,6 +116,7 @@ static bool move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
 
     g_mutex_lock(&p->dirty_lock);
     g_rec_mutex_lock(&machine->lock); /* no interrupt gets lost between the two */
+    msi_router_detach(pci_bus_msi_router(machine->pci));
     for (unsigned i = 0; i < p->n_cpus; i++)
         p->cpu_ops->get_state(p->cpu[i].vcpu, &states[i]);
     good = team_make(machine, &team, states, error);
@@ -123,6 +124,7 @@ static bool move_at_rest(Machine *machine, const CpuOps *ops, GError **error)
         mark_all_dirty(machine);
         exchange(machine, &team);
     }
+    msi_router_attach(pci_bus_msi_router(machine->pci), p->cpu_ops, p->backend);
     team_clear(&team, p->n_cpus);
     g_rec_mutex_unlock(&machine->lock);
     g_mutex_unlock(&p->dirty_lock);
@@ -159,10 +161,12 @@ bool machine_set_cpu(Machine *machine, const CpuOps *ops, GError **error)
     bool changes = p->cpu_ops != ops;
     if (changes) {
         machine_cpus_stop(machine);
-        ahci_drain(machine->ahci); /* its writes to memory are told to the CPUs */
+        machine_io_rest(machine); /* its writes to memory are told to the CPUs */
         good = move_at_rest(machine, ops, error);
-        if (state == MACHINE_RUNNING)
+        if (state == MACHINE_RUNNING) {
+            machine_io_resume(machine);
             machine_cpus_run(machine);
+        }
     }
     g_rec_mutex_unlock(&p->life_lock);
     if (changes && good)

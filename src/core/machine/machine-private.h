@@ -118,6 +118,7 @@ struct MachinePrivate {
     LinuxBoot *linux_boot; /* owned; NULL: firmware boots */
 
     MachineDriveSlot drive[MACHINE_MAX_DRIVES];
+    GPtrArray *virtio; /* owned array of borrowed Virtio */
 };
 
 /* pc.c */
@@ -150,9 +151,20 @@ void machine_cpus_watch_code(Machine *machine);
 bool machine_drives_open(Machine *machine, GError **error);
 void machine_drives_attach(Machine *machine);
 void machine_drives_close(Machine *machine);
+char *machine_drive_dup_serial(Machine *machine, unsigned drive);
 void machine_drives_retry(Machine *machine);
 /* The host cannot take a write to the file at @path: the machine pauses, and says why. */
 void machine_report_write_problem(Machine *machine, const char *path, int error_number);
+
+/* machine-virtio.c. The virtio devices that the configuration asks for, in address order. */
+bool machine_virtio_build(Machine *machine, bool (*add)(Machine *, Device *, GError **),
+                          GError **error);
+/* PCI slot of the disk controller of @drive. */
+unsigned machine_virtio_slot(unsigned drive);
+/* What moves besides vCPUs and time: devices' own threads and disk I/O stop, and go on. Afterwards
+ * nothing is under way but what a full host disk has parked. Board lock not held. */
+void machine_io_rest(Machine *machine);
+void machine_io_resume(Machine *machine);
 
 /* machine-move.c. A backend that cannot go on, from its vCPU's thread: the control thread then
  * moves the guest to the software CPU, if @failed still runs it. @why is copied. */

@@ -3,7 +3,6 @@
 #include "core/machine/machine-private.h"
 
 #include "core/dev/acpi-pm.h"
-#include "core/dev/ahci.h"
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gi18n.h>
@@ -99,6 +98,7 @@ static void let_run(Machine *machine)
     clock_start(machine->clock);
     g_rec_mutex_unlock(&machine->lock);
     set_state(machine, MACHINE_RUNNING);
+    machine_io_resume(machine);
     machine_cpus_run(machine);
 }
 
@@ -110,7 +110,7 @@ static void bring_to_rest(Machine *machine)
     g_rec_mutex_lock(&machine->lock);
     clock_stop(machine->clock);
     g_rec_mutex_unlock(&machine->lock);
-    ahci_drain(machine->ahci);
+    machine_io_rest(machine);
 }
 
 static void reset_at_rest(Machine *machine)
@@ -410,6 +410,7 @@ Machine *machine_new(const MachineConfig *config, GError **error)
     g_mutex_init(&p->text_lock);
     p->requests = g_async_queue_new();
     p->devices = g_ptr_array_new();
+    p->virtio = g_ptr_array_new();
     p->exit_code = -1;
     machine->memory = address_space_new("memory", UINT64_C(1) << MEMORY_BITS);
     machine->ports = address_space_new("ports", 1 << 16);
@@ -444,6 +445,7 @@ void machine_free(Machine *machine)
     machine_drives_close(machine); /* before their controller: that ends what waits on them */
     pc_clear(machine);
     g_ptr_array_unref(p->devices);
+    g_ptr_array_unref(p->virtio);
     clock_free(machine->clock);
     address_space_free(machine->memory);
     address_space_free(machine->ports);

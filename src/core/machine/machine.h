@@ -22,6 +22,7 @@ typedef struct Ahci Ahci;               /* core/dev/ahci.h */
 typedef struct {
     const char *path; /* image file; NULL: an empty CD drive */
     bool is_cdrom;
+    bool is_virtio; /* a disk at a virtio controller of its own, not at AHCI */
     bool read_only;
     bool is_absent; /* nothing at this port; the rest counts for nothing */
 } MachineDrive;
@@ -45,8 +46,9 @@ typedef struct {
     const char *variables_path; /* UEFI variables of a new machine, which go with firmware_path */
     const char *nvram_path;     /* keeps this machine's UEFI variables; NULL: nothing does */
     bool forget_nvram;          /* reads them there, but keeps no change */
-    MachineDrive drive[MACHINE_MAX_DRIVES]; /* AHCI ports 0.. */
+    MachineDrive drive[MACHINE_MAX_DRIVES]; /* AHCI ports 0.., but for those at virtio */
     unsigned n_drives;
+    bool has_rng; /* virtio entropy device; not with a deterministic clock, which it would mock */
     const char *boot_order; /* "cdrom,disk" (default), "disk,cdrom" */
     bool boot_menu;
     /* Direct Linux boot, for benchmarks and tests: NULL or paths. */

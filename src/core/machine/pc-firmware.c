@@ -179,10 +179,17 @@ static void add_boot_order(Machine *machine)
 
     for (unsigned pass = 0; pass < 2; pass++) {
         bool want_cdrom = cdrom_first(machine) == (pass == 0);
-        for (unsigned i = 0; i < p->config.n_drives; i++)
-            if (p->drive[i].is_cdrom == want_cdrom)
-                g_string_append_printf(order, "%s/pci@i0cf8/pci8086,2922@1f,2/drive@%u/disk@0",
-                                       order->len ? "\n" : "", i);
+        for (unsigned i = 0; i < p->config.n_drives; i++) {
+            if (p->drive[i].is_cdrom != want_cdrom)
+                continue;
+            if (order->len)
+                g_string_append_c(order, '\n');
+            if (p->config.drive[i].is_virtio)
+                g_string_append_printf(order, "/pci@i0cf8/scsi@%x/disk@0,0",
+                                       machine_virtio_slot(i));
+            else
+                g_string_append_printf(order, "/pci@i0cf8/pci8086,2922@1f,2/drive@%u/disk@0", i);
+        }
     }
     if (order->len)
         fw_cfg_add_file(p->fw_cfg, "bootorder", g_bytes_new(order->str, order->len + 1));

@@ -300,7 +300,7 @@ static bool build_pci_devices(Machine *machine, GError **error)
     machine_drives_attach(machine);
     if (clock_kind(machine->clock) == CLOCK_DETERMINISTIC)
         ahci_set_timed(machine->ahci, machine->clock);
-    return add(machine, ahci, error);
+    return machine_virtio_build(machine, add, error) && add(machine, ahci, error);
 }
 
 /* The local APICs are their bus's, but reset and saved like everybody else. */

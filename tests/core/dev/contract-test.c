@@ -20,14 +20,16 @@
 #include "core/dev/i8042.h"
 #include "core/dev/lpc.h"
 #include "core/dev/mch.h"
-#include "core/dev/pflash.h"
 #include "core/dev/pit.h"
 #include "core/dev/rtc.h"
 #include "core/dev/uart.h"
 #include "core/dev/vga.h"
 #include "core/irq/ioapic.h"
 #include "core/irq/pic.h"
+#include "core/virtio/virtio-blk.h"
+#include "core/virtio/virtio-rng.h"
 #include <string.h>
+#include <unistd.h>
 
 #define N_ACCESSES 200000
 #define N_SAVES 40
@@ -42,6 +44,7 @@ typedef struct {
     CharBackend *chr;
     Ram *ram, *bios;
     Device *helper; /* of the device: borrowed by it */
+    Disk *disk;
 } Rig;
 
 typedef struct {
@@ -184,10 +187,29 @@ static Device *make_ahci(Rig *rig)
     return dev;
 }
 
-static Device *make_pflash(Rig *rig)
+static Disk *make_disk(void)
 {
-    return pflash_new(&(PflashWiring){
-        .memory = rig->board->machine.memory, .base = 0xFFC00000, .image = rig->bios });
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("disk-XXXXXX", &path, NULL);
+
+    assert_true(fd >= 0 && ftruncate(fd, RAM_SIZE) == 0);
+    close(fd);
+    Disk *disk = disk_open(path, &(DiskOptions){ .format = "raw" }, NULL);
+    assert_non_null(disk);
+    unlink(path);
+    return disk;
+}
+
+static Device *make_virtio_blk(Rig *rig)
+{
+    rig->disk = make_disk();
+    return virtio_blk_new(rig->board->machine.pci, PCI_DEVFN(8, 0), "virtio-blk0", rig->disk,
+                          "serial", 4);
+}
+
+static Device *make_virtio_rng(Rig *rig)
+{
+    return virtio_rng_new(rig->board->machine.pci, PCI_DEVFN(3, 0));
 }
 
 static const Row rows[] = {
@@ -205,9 +227,10 @@ static const Row rows[] = {
     { "fw-cfg", make_fw_cfg, NOT_PCI },
     { "mch", make_mch, PCI_DEVFN(0, 0) },
     { "lpc", make_lpc, PCI_DEVFN(31, 0) },
-    { "pflash", make_pflash, NOT_PCI, .shows_ram = true },
     { "vga", make_vga, PCI_DEVFN(1, 0), .shows_ram = true },
     { "ahci", make_ahci, PCI_DEVFN(31, 2) },
+    { "virtio-blk", make_virtio_blk, PCI_DEVFN(8, 0) },
+    { "virtio-rng", make_virtio_rng, PCI_DEVFN(3, 0) },
 };
 
 /* Rigs */
@@ -230,6 +253,7 @@ static Rig *rig_new(const Row *row)
 
 static void rig_free(Rig *rig)
 {
+    disk_free(rig->disk);
     if (rig->dev != lapic_bus_device(rig->lapics, 1))
         device_free(rig->dev);
     device_free(rig->helper);
