@@ -71,6 +71,8 @@ static void print_text(GVariant *stats)
     GVariant *value;
     g_variant_iter_init(&iter, stats);
     while (g_variant_iter_loop(&iter, "{sv}", &name, &value)) {
+        if (strcmp(name, "screen") == 0) /* tells programs that it changed, and people nothing */
+            continue;
         if (strcmp(name, "drives") == 0) {
             print_drives(value);
             continue;

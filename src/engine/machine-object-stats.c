@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "engine/machine-object-private.h"
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,6 +35,37 @@ static GVariant *drive_stats(Machine *machine)
     return g_variant_builder_end(&drives);
 }
 
+/* FNV-1a over 64-bit words, for it runs over whole pictures. Never 0. */
+static uint64_t fingerprint(uint64_t hash, const void *bytes, gsize length)
+{
+    const uint8_t *at = bytes;
+    for (; length > 0; at += sizeof(uint64_t), length -= MIN(length, sizeof(uint64_t))) {
+        uint64_t word = 0;
+        memcpy(&word, at, MIN(length, sizeof word));
+        hash = (hash ^ word) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 32;
+    }
+    return hash ? hash : 1;
+}
+
+/* Of the letters and the cursor's place in a text mode, where both cursor and letters may blink. */
+static uint64_t screen_fingerprint(Engine *engine)
+{
+    int size_and_cursor[4] = { 0, 0, -1, -1 };
+    g_autofree char *text =
+        engine->machine->vga
+            ? vga_dup_text(engine->machine->vga, &size_and_cursor[0], &size_and_cursor[1],
+                           &size_and_cursor[2], &size_and_cursor[3])
+            : NULL;
+    uint64_t hash =
+        fingerprint(UINT64_C(0xcbf29ce484222325), size_and_cursor, sizeof size_and_cursor);
+    if (text)
+        return fingerprint(hash, text, strlen(text));
+    g_autoptr(Picture) picture = display_capture(engine->display);
+    return fingerprint(hash ^ picture->width, picture->pixels,
+                       (gsize)picture->width * picture->height * sizeof *picture->pixels);
+}
+
 gboolean machine_object_on_stats(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                                  MachineObject *object)
 {
@@ -62,6 +94,8 @@ gboolean machine_object_on_stats(VitrineDBusMachine1 *dbus, GDBusMethodInvocatio
                           g_variant_new_uint64(resident_bytes()));
     g_variant_builder_add(&builder, "{sv}", "frames",
                           g_variant_new_uint64(display_frames(object->engine->display)));
+    g_variant_builder_add(&builder, "{sv}", "screen",
+                          g_variant_new_uint64(screen_fingerprint(object->engine)));
     g_variant_builder_add(&builder, "{sv}", "drives", drive_stats(machine));
     object->rate_time = now;
     object->rate_instructions = instructions;

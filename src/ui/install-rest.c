@@ -5,6 +5,7 @@
 
 #define WORK_SECONDS 60
 #define IDLE_SECONDS 20
+#define STILL_SECONDS 300
 #define QUIET_BYTES 16384                 /* a second: a log line now and then is no work */
 #define EMPTY_BYTES (UINT64_C(256) << 20) /* tables, and what a try at installing left */
 #define IDLE_CPU 0.15                     /* of one processor: a clock on the screen is no work */
@@ -38,12 +39,14 @@ InstallChange install_rest_feed(InstallRest *self, const InstallSample *now)
     bool works = written >= QUIET_BYTES && !idle;
     self->worked += works ? seconds : 0;
     self->idle = quiet && idle ? self->idle + seconds : 0;
+    bool still = quiet && now->screen != 0 && now->screen == before.screen;
+    self->still = still ? self->still + seconds : 0;
 
     if (self->rests) {
         self->rests = !works;
         return works ? INSTALL_GOES_ON : INSTALL_UNCHANGED;
     }
-    if (self->idle < IDLE_SECONDS)
+    if (self->idle < IDLE_SECONDS && self->still < STILL_SECONDS)
         return INSTALL_UNCHANGED;
     self->rests = self->worked >= WORK_SECONDS;
     self->worked = 0;

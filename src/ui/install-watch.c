@@ -53,6 +53,7 @@ static InstallSample sample_from_stats(GVariant *stats)
     InstallSample sample = { 0 };
     g_variant_lookup(stats, "uptime-seconds", "d", &sample.seconds);
     g_variant_lookup(stats, "cpu-seconds", "d", &sample.cpu_seconds);
+    g_variant_lookup(stats, "screen", "t", &sample.screen);
     g_autoptr(GVariant) drives = g_variant_lookup_value(stats, "drives", G_VARIANT_TYPE("aa{sv}"));
     for (gsize i = 0; drives && i < g_variant_n_children(drives); i++) {
         g_autoptr(GVariant) drive = g_variant_get_child_value(drives, i);

@@ -9,6 +9,7 @@
 #include "core/cpu/paravirt.h"
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <x86intrin.h>
@@ -84,7 +85,7 @@ bool kvm_paravirt_init(KvmMachine *machine, GError **error)
     if (ioctl(machine->vm_fd, KVM_X86_SET_MSR_FILTER, &filter) == 0)
         return true;
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
-                "KVM: it does not give up the registers of the guest's clock: %s",
+                _("KVM: it does not give up the registers of the guest's clock: %s"),
                 g_strerror(errno));
     return false;
 }
