@@ -100,7 +100,7 @@ void chord_recorder_show(GtkWindow *parent, ChordKind kind, ChordRecorded record
     gtk_box_append(GTK_BOX(box), adw_header_bar_new());
     gtk_box_append(GTK_BOX(box), page);
     adw_window_set_content(ADW_WINDOW(window), box);
-    gtk_window_set_title(GTK_WINDOW(window), _("Record keys"));
+    gtk_window_set_title(GTK_WINDOW(window), _("Record Keys"));
     gtk_window_set_default_size(GTK_WINDOW(window), 400, 340);
     gtk_window_set_modal(GTK_WINDOW(window), TRUE);
     gtk_window_set_transient_for(GTK_WINDOW(window), parent);

@@ -73,7 +73,7 @@ class Library(TreeTest):
         self.start_app(iso)
         start = self.find(BUTTON, "Create and Start")
         wait_for("it to be possible", lambda: start.get_state_set().contains(Atspi.StateType.SENSITIVE))
-        DESKTOP.xdo("windowfocus", DESKTOP.window("^New machine$")[0], "key", "Return")
+        DESKTOP.xdo("windowfocus", DESKTOP.window("^New Machine$")[0], "key", "Return")
         wait_for("it to run", lambda: [m["state"] for m in self.machines()] == ["running"])
         DESKTOP.window("^Testos$")
 
@@ -236,7 +236,7 @@ class Library(TreeTest):
         wait_for("one of them", lambda: self.shown_machines() == ["Fedora, Off"])
         self.type_into("Search machines", "nothing like it")
         wait_for("none", lambda: not self.shown_machines())
-        self.find(LABEL, "No machine found")
+        self.find(LABEL, "No Machine Found")
         self.key("Escape")
         wait_for("all of them again", lambda: len(self.shown_machines()) == 3)
 
