@@ -10,19 +10,20 @@ static const struct {
     const char *name;
     unsigned evdev;
     const char *first, *next; /* at the beginning of the label, and later in it */
+    const char *brief;        /* without the side */
 } chord_keys[] = {
-    { "left-ctrl", KEY_LEFTCTRL, N_("Left Ctrl"), N_("left Ctrl") },
-    { "right-ctrl", KEY_RIGHTCTRL, N_("Right Ctrl"), N_("right Ctrl") },
-    { "left-alt", KEY_LEFTALT, N_("Left Alt"), N_("left Alt") },
-    { "right-alt", KEY_RIGHTALT, N_("Right Alt"), N_("right Alt") },
-    { "left-shift", KEY_LEFTSHIFT, N_("Left Shift"), N_("left Shift") },
-    { "right-shift", KEY_RIGHTSHIFT, N_("Right Shift"), N_("right Shift") },
-    { "left-super", KEY_LEFTMETA, N_("Left Super"), N_("left Super") },
-    { "right-super", KEY_RIGHTMETA, N_("Right Super"), N_("right Super") },
-    { "pause", KEY_PAUSE, N_("Pause"), N_("Pause") },
-    { "scroll-lock", KEY_SCROLLLOCK, N_("Scroll Lock"), N_("Scroll Lock") },
-    { "caps-lock", KEY_CAPSLOCK, N_("Caps Lock"), N_("Caps Lock") },
-    { "menu", KEY_COMPOSE, N_("Menu"), N_("Menu") },
+    { "left-ctrl", KEY_LEFTCTRL, N_("Left Ctrl"), N_("left Ctrl"), N_("Ctrl") },
+    { "right-ctrl", KEY_RIGHTCTRL, N_("Right Ctrl"), N_("right Ctrl"), N_("Ctrl") },
+    { "left-alt", KEY_LEFTALT, N_("Left Alt"), N_("left Alt"), N_("Alt") },
+    { "right-alt", KEY_RIGHTALT, N_("Right Alt"), N_("right Alt"), N_("Alt") },
+    { "left-shift", KEY_LEFTSHIFT, N_("Left Shift"), N_("left Shift"), N_("Shift") },
+    { "right-shift", KEY_RIGHTSHIFT, N_("Right Shift"), N_("right Shift"), N_("Shift") },
+    { "left-super", KEY_LEFTMETA, N_("Left Super"), N_("left Super"), N_("Super") },
+    { "right-super", KEY_RIGHTMETA, N_("Right Super"), N_("right Super"), N_("Super") },
+    { "pause", KEY_PAUSE, N_("Pause"), N_("Pause"), N_("Pause") },
+    { "scroll-lock", KEY_SCROLLLOCK, N_("Scroll Lock"), N_("Scroll Lock"), N_("Scroll Lock") },
+    { "caps-lock", KEY_CAPSLOCK, N_("Caps Lock"), N_("Caps Lock"), N_("Caps Lock") },
+    { "menu", KEY_COMPOSE, N_("Menu"), N_("Menu"), N_("Menu") },
 };
 
 static int chord_key_by_name(const char *name)
@@ -96,13 +97,25 @@ void release_chord_clear(ReleaseChord *chord)
     chord->armed = chord->broken = false;
 }
 
-char *release_chord_dup_label(const ReleaseChord *chord)
+static char *chord_dup_joined(const ReleaseChord *chord, const char *between, bool brief)
 {
     GString *label = g_string_new(NULL);
     for (unsigned i = 0; i < chord->n_keys; i++)
         for (unsigned k = 0; k < G_N_ELEMENTS(chord_keys); k++)
             if (chord_keys[k].evdev == chord->keys[i])
-                g_string_append_printf(label, "%s%s", i ? " + " : "",
-                                       i ? _(chord_keys[k].next) : _(chord_keys[k].first));
+                g_string_append_printf(label, "%s%s", i ? between : "",
+                                       brief ? _(chord_keys[k].brief)
+                                       : i   ? _(chord_keys[k].next)
+                                             : _(chord_keys[k].first));
     return g_string_free(label, FALSE);
+}
+
+char *release_chord_dup_label(const ReleaseChord *chord)
+{
+    return chord_dup_joined(chord, " + ", false);
+}
+
+char *release_chord_dup_brief_label(const ReleaseChord *chord)
+{
+    return chord_dup_joined(chord, "+", true);
 }

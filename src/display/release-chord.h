@@ -31,3 +31,5 @@ bool release_chord_key(ReleaseChord *chord, unsigned evdev, bool down);
 void release_chord_clear(ReleaseChord *chord);
 /* For the user: "Left Ctrl + left Alt", translated. */
 char *release_chord_dup_label(const ReleaseChord *chord);
+/* Where there is little room: "Ctrl+Alt". */
+char *release_chord_dup_brief_label(const ReleaseChord *chord);

@@ -186,6 +186,13 @@ char *vitrine_machine_page_dup_release_label(VitrineMachinePage *self)
     return release_chord_dup_label(&chord);
 }
 
+char *vitrine_machine_page_dup_brief_release_label(VitrineMachinePage *self)
+{
+    ReleaseChord chord;
+    release_chord_parse(&chord, self->release_chord);
+    return release_chord_dup_brief_label(&chord);
+}
+
 bool vitrine_machine_page_get_grabbed(VitrineMachinePage *self)
 {
     return self->screen && vitrine_screen_get_grabbed(self->screen);

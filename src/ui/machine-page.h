@@ -28,6 +28,8 @@ bool vitrine_machine_page_get_pointer_grabbed(VitrineMachinePage *self);
 const char *vitrine_machine_page_get_hint(VitrineMachinePage *self);
 /* The keys that release both, as the user has set them: "Left Ctrl + left Alt". */
 char *vitrine_machine_page_dup_release_label(VitrineMachinePage *self);
+/* The same without sides, "Ctrl+Alt", for a narrow header. */
+char *vitrine_machine_page_dup_brief_release_label(VitrineMachinePage *self);
 /* Gives the screen the keyboard. */
 void vitrine_machine_page_focus_screen(VitrineMachinePage *self);
 

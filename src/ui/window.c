@@ -70,6 +70,17 @@ bool window_machine_is_live(VitrineWindow *self)
     return machine && vitrine_machine_get_connection(machine);
 }
 
+/* How to get the keyboard back, or else what the machine does. A narrow header has room for the
+ * keys alone: the sentence is under the pointer, and for screen readers, everywhere. */
+static void window_update_hint(VitrineWindow *self, const char *hint, const char *state)
+{
+    g_autofree char *keys = hint ? vitrine_machine_page_dup_brief_release_label(self->page) : NULL;
+    adw_window_title_set_subtitle(self->machine_title, !hint ? state : self->narrow ? keys : hint);
+    gtk_widget_set_tooltip_text(GTK_WIDGET(self->machine_title), hint);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(self->machine_title),
+                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, hint ? hint : state, -1);
+}
+
 void window_update_header(VitrineWindow *self, VitrineMachine *machine)
 {
     ClientState state = machine ? vitrine_machine_get_state(machine) : CLIENT_OFF;
@@ -80,13 +91,13 @@ void window_update_header(VitrineWindow *self, VitrineMachine *machine)
     gtk_accessible_update_property(GTK_ACCESSIBLE(self->pause_button),
                                    GTK_ACCESSIBLE_PROPERTY_LABEL, paused ? _("Resume") : _("Pause"),
                                    -1);
-    const char *hint = machine ? vitrine_machine_page_get_hint(self->page) : "";
     g_autofree char *text = NULL;
     if (machine)
         g_object_get(machine, "state-text", &text, NULL);
     adw_window_title_set_title(self->machine_title,
                                machine ? vitrine_machine_get_name(machine) : "");
-    adw_window_title_set_subtitle(self->machine_title, hint && !paused ? hint : text);
+    window_update_hint(self, machine && !paused ? vitrine_machine_page_get_hint(self->page) : NULL,
+                       text ? text : "");
     gtk_window_set_title(GTK_WINDOW(self), machine ? vitrine_machine_get_name(machine) : "Vitrine");
     g_autofree char *cpu = NULL, *reason = NULL;
     if (machine)

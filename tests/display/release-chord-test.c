@@ -93,6 +93,8 @@ static void the_label_names_the_keys(void **state)
     release_chord_parse(&chord, "left-ctrl+left-alt");
     g_autofree char *label = release_chord_dup_label(&chord);
     assert_string_equal(label, "Left Ctrl + left Alt");
+    g_autofree char *brief = release_chord_dup_brief_label(&chord);
+    assert_string_equal(brief, "Ctrl+Alt");
 }
 
 int main(void)

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from desktop import Programs, wait_for
-from tree import BUTTON, LIST, MENU_ITEM, TreeTest, says, tree_desktop
+from tree import BUTTON, LABEL, LIST, MENU_ITEM, TreeTest, says, tree_desktop
 
 WIDTH = 360
 
@@ -88,6 +88,42 @@ class Narrow(TreeTest):
 
     def in_order(self):
         return [name for role, name in map(says, self.tree()) if role == "list item" and ", " in name]
+
+    def test_a_narrow_header_says_only_the_keys_that_release_the_keyboard(self):
+        self.create("Box")
+        self.ctl("start", "--headless", "Box")
+        self.start_app()
+        self.find_machine("Box, Running")
+        self.select_first()
+        self.key("Return")
+        self.find(BUTTON, "Machine menu")
+        time.sleep(1)
+        _, x, y, width, height = self.desktop.app_window()
+        self.desktop.click(x + width // 2, y + height // 2)
+        does = "Left Ctrl + left Alt releases the keyboard"
+        sentences = lambda: [name for role, name in map(says, self.tree()) if role == LABEL and name.startswith(does)]
+        wait_for("the sentence", sentences)
+        self.make_narrow(self.desktop.app_window()[0])
+        self.find(LABEL, "Ctrl+Alt")
+        self.assertTrue(any(node.get_description().startswith(does) for node in self.tree()),
+                        "what the keys do is not said to those who do not see")
+        self.desktop.xdo("windowsize", self.desktop.app_window()[0], 900, 640)
+        wait_for("the sentence to be back", lambda: not self.find_now(LABEL, "Ctrl+Alt") and sentences())
+
+    def test_the_shortcuts_fit_a_small_screen_in_every_language(self):
+        self.addCleanup(self.desktop.env.pop, "LANGUAGE", None)
+        for language in ("en", "de", "zh_CN"):
+            with self.subTest(language):
+                self.desktop.env["LANGUAGE"] = language
+                self.start_app()
+                time.sleep(1)
+                main = str(self.desktop.app_window()[0])
+                self.key("ctrl+question")
+                shown = wait_for("the shortcuts", lambda: [w for w in self.windows() if w != main])
+                time.sleep(0.7)
+                self.assertLessEqual(self.width_of(shown[0]), 800)
+                self.desktop.end(self.app)
+        self.app = None
 
     def test_a_running_machine_is_paused_from_the_menu(self):
         self.create("Box")
