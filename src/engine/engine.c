@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "base/fd.h"
 #include "engine/display-objects.h"
+#include "engine/last-resort.h"
 #include "engine/machine-config.h"
 #include "engine/machine-object.h"
 #include "engine/server.h"
@@ -263,16 +264,22 @@ Engine *engine_new(const char *bundle, const EngineOptions *options, GMainLoop *
     return NULL;
 }
 
-/* Takes the machine down, from who uses it to itself. Answers what is open. */
-static void stop_machine(Engine *engine)
+/* Answers what is open. */
+static void power_off(Engine *engine)
 {
     g_clear_handle_id(&engine->off_timer, g_source_remove);
-    if (!engine->machine)
-        return;
     machine_set_listener(engine->machine, NULL, NULL);
     g_clear_pointer(&engine->watch, text_watch_free);
     g_clear_pointer(&engine->typist, typist_free);
     machine_power_off(engine->machine);
+}
+
+/* Takes the machine down, from who uses it to itself. */
+static void stop_machine(Engine *engine)
+{
+    if (!engine->machine)
+        return;
+    power_off(engine);
     g_clear_pointer(&engine->display, display_free);
     g_clear_pointer(&engine->serial, serial_log_free);
     g_clear_pointer(&engine->machine, machine_free); /* writes the disks out */
@@ -297,9 +304,12 @@ void engine_end(Engine *engine, StopReason reason, void (*ended)(gpointer opaque
 {
     if (!engine->ending) {
         engine->ending = true;
+        LastResort *watch = last_resort_begin(engine, LAST_RESORT_FORCED_MS, ended, opaque);
         record_stop(engine, reason);
         engine->thumbnail_at = 0;
         engine_update_thumbnail(engine);
+        power_off(engine);
+        last_resort_end(watch);
         stop_machine(engine);
         remove_unused_file_discs(engine);
         remove_traces(engine);
@@ -310,6 +320,26 @@ void engine_end(Engine *engine, StopReason reason, void (*ended)(gpointer opaque
         ended(opaque);
     server_withdraw(engine->server);
     g_main_loop_quit(engine->loop);
+}
+
+void engine_vanish(Engine *engine, void (*last_words)(gpointer opaque), gpointer opaque)
+{
+    g_autofree char *bus = runtime_dup_bus(engine->definition->uuid);
+
+    if (!engine->stop.time) {
+        g_free(engine->stop.subject);
+        engine->stop.subject = g_strdup("KVM does not come back from the guest");
+        engine->stop.reason = STOP_CPU;
+        engine->stop.time = g_get_real_time() / G_USEC_PER_SEC;
+        stop_record_save(engine->bundle, &engine->stop, NULL);
+    }
+    remove_traces(engine);
+    g_unlink(bus);
+    remove_runtime_folder(engine);
+    if (last_words)
+        last_words(opaque);
+    server_withdraw(engine->server);
+    close(engine->lock_fd); /* a thread that cannot be ended would keep it */
 }
 
 static gboolean on_grace_over(gpointer opaque)

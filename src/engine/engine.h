@@ -61,6 +61,10 @@ void engine_free(Engine *engine);
  * stopped the machine already: then that), state "off" is told to clients, the loop is quit. @ended
  * (may be NULL) is called between, while clients still listen. */
 void engine_end(Engine *engine, StopReason reason, void (*ended)(gpointer opaque), gpointer opaque);
+/* The process ends next, without the machine, which does not come to rest: takes our traces off,
+ * leaves in the bundle why, calls @last_words (may be NULL) while clients still listen. A thread of
+ * its own. */
+void engine_vanish(Engine *engine, void (*last_words)(gpointer opaque), gpointer opaque);
 /* SIGTERM: the power button first; off for good after a while, or when asked again. */
 void engine_ask_to_end(Engine *engine);
 

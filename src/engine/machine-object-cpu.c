@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "engine/cpu-choice.h"
 #include "engine/cpu-words.h"
+#include "engine/last-resort.h"
 #include "engine/machine-object-private.h"
 #include <glib/gi18n.h>
 #include <string.h>
@@ -57,6 +58,7 @@ gboolean machine_object_on_set_cpu(VitrineDBusMachine1 *dbus, GDBusMethodInvocat
     engine->definition->cpu = wanted;
     CpuDecision decision = cpu_choice_make(engine->definition);
     g_autofree char *words = cpu_words_dup(&decision);
+    g_autoptr(LastResort) watch = last_resort_begin(engine, LAST_RESORT_MS, NULL, NULL);
     if (!decision.ops || !machine_set_cpu(engine->machine, decision.ops, &error)) {
         engine->definition->cpu = before;
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE, "%s",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
+#include "engine/last-resort.h"
 #include "engine/machine-object-private.h"
 #include "model/medium.h"
 #include <glib/gi18n.h>
@@ -49,7 +50,9 @@ static gboolean on_pause(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoc
         return machine_object_refuse(invocation, APP_ERROR_WRONG_STATE,
                                      _("The machine is %s: it cannot be paused"),
                                      state_words(state));
+    LastResort *watch = last_resort_begin(object->engine, LAST_RESORT_MS, NULL, NULL);
     machine_pause(object->engine->machine);
+    last_resort_end(watch);
     g_message("Paused");
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_pause(dbus, invocation);
@@ -102,7 +105,9 @@ static gboolean on_stop(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invoca
 static gboolean on_reset(VitrineDBusMachine1 *dbus, GDBusMethodInvocation *invocation,
                          MachineObject *object)
 {
+    LastResort *watch = last_resort_begin(object->engine, LAST_RESORT_MS, NULL, NULL);
     machine_reset(object->engine->machine);
+    last_resort_end(watch);
     machine_object_sync_state(object);
     vitrine_dbus_machine1_complete_reset(dbus, invocation);
     return TRUE;

@@ -305,6 +305,16 @@ void machine_pause(Machine *machine)
     set_state(machine, MACHINE_PAUSED);
 }
 
+bool machine_is_stuck(Machine *machine, bool for_good)
+{
+    return false;
+}
+
+bool machine_abandon(Machine *machine)
+{
+    return true;
+}
+
 void machine_resume(Machine *machine)
 {
     g_clear_pointer(&machine->priv->problem, g_free);

@@ -352,6 +352,53 @@ class KvmHosts(unittest.TestCase):
                 self.assertIn("KVM could not go on with this machine", reason)
             self.check("stop", "--force", "Box")
 
+    def start_and_get_stuck(self):
+        """A machine that got as far as its firmware, and a KVM that never gives it back."""
+        stuck = self.folder + "/stuck"
+        if os.path.exists(stuck):
+            os.unlink(stuck)
+        self.on_host("run=stuck:{}/stuck")
+        self.check("start", "Box", "--headless")
+        self.check("wait", "Box", "--for", "text:SeaBIOS", "--timeout", "20")
+        with open(stuck, "w", encoding="ascii"):
+            time.sleep(0.5)
+
+    def test_a_machine_that_kvm_does_not_give_back_can_be_forced_off(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "1G", "--memory", "64M", "--cpu", "kvm")
+        for _ in range(2):  # nothing of the first is in the second's way
+            self.start_and_get_stuck()
+            began = time.monotonic()
+            self.check("stop", "--force", "Box")
+            self.assertLess(time.monotonic() - began, 10)
+            self.assertEqual(self.state("Box")[0], "off")
+            info = json.loads(self.check("info", "Box", "--json"))
+            self.assertEqual(info["stop-reason"], "user")
+            with open(info["bundle"] + "/engine.log", encoding="utf-8") as log:
+                self.assertIn("KVM does not give a virtual CPU of this machine back", log.read())
+            self.assertEqual(self.engines(), [])
+
+    def test_a_machine_that_kvm_does_not_give_back_ends_when_it_is_to_pause(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M", "--cpu", "kvm")
+        self.start_and_get_stuck()
+        self.assertNotEqual(self.vitrinectl("pause", "Box").returncode, 0)
+        info = json.loads(self.check("info", "Box", "--json"))
+        self.assertEqual((info["state"], info["stop-reason"]), ("off", "cpu"))
+
+    def engines(self):
+        """The processes that run machines of this test."""
+        def runs_ours(folder):
+            try:
+                with open(folder + "/cmdline", encoding="utf-8", errors="replace") as file:
+                    words = file.read()
+                    return "vitrine-engine" in words and self.folder in words
+            except OSError:
+                return False
+        return [folder for folder in glob.glob("/proc/[0-9]*") if runs_ours(folder)]
+
     def test_a_wish_for_kvm_that_fails_when_the_machine_is_made_is_told_once(self):
         if not HAS_KVM:
             self.skipTest(NEEDS_KVM)

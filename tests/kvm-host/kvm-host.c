@@ -12,6 +12,7 @@
  *   lacks=NUMBER      the capability is not there
  *   fail=IOCTL:ERRNO  that ioctl fails, "KVM_CREATE_VM"
  *   run=never         KVM_RUN does not come back and hears no signal
+ *   run=stuck:PATH    the same as soon as that file is there
  *   run=exit:NUMBER   it comes back with that exit reason
  *   run=wrong         what the guest says at ports is off by one
  *   guest=HEX         the guest's memory at its entry begins so
@@ -228,7 +229,7 @@ static void *map_as(const char *name, void *at, size_t length, int protection, i
 {
     void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, name);
     void *mapped = real(at, length, protection, flags, fd, offset);
-    if (fd >= 0 && fd == vcpu_fd && mapped != MAP_FAILED)
+    if (fd >= 0 && fd == vcpu_fd && offset == 0 && mapped != MAP_FAILED)
         shared = mapped;
     return mapped;
 }
@@ -250,6 +251,16 @@ static void spoil_guest(const struct kvm_userspace_memory_region *slot)
     unsigned byte;
     for (; hex && slot->guest_phys_addr == 0 && sscanf(hex, "%2x", &byte) == 1; hex += 2)
         *at++ = byte;
+}
+
+static bool is_stuck(void)
+{
+    const char *path = find("run=", "stuck:");
+    char file[4096];
+    if (!path)
+        return false;
+    snprintf(file, sizeof(file), "%.*s", (int)strcspn(path, " "), path);
+    return faccessat(AT_FDCWD, file, F_OK, 0) == 0;
 }
 
 static void spoil_exit(void)
@@ -285,7 +296,7 @@ int ioctl(int fd, unsigned long request, ...)
         return 0;
     if (request == KVM_SET_USER_MEMORY_REGION)
         spoil_guest(argument);
-    while (request == KVM_RUN && find("run=", "never"))
+    while (request == KVM_RUN && (find("run=", "never") || is_stuck()))
         pause();
     int result = real(fd, request, argument);
     if (request == KVM_CREATE_VCPU)

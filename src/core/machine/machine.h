@@ -135,6 +135,13 @@ const char *machine_cpu_name(Machine *machine);
 /* Why the machine left its CPU by itself (MACHINE_EVENT_CPU), in words; NULL: it has not. dup. */
 char *machine_dup_cpu_left(Machine *machine);
 
+/* Whether a vCPU that was told to stop is in its guest, now; all are told so with @for_good, and
+ * the machine is then to be powered off. Any thread; waits for nobody who waits for a vCPU. */
+bool machine_is_stuck(Machine *machine, bool for_good);
+/* Where that does not end: writes the disks out, and closes them if that is possible without the
+ * vCPU. False: not within seconds. Afterwards only the process can end. Thread as above. */
+bool machine_abandon(Machine *machine);
+
 /* Removable media. @path NULL ejects. */
 bool machine_set_media(Machine *machine, unsigned drive, const char *path, GError **error);
 /* Path of the disc or disk that the guest can reach, or NULL: none, or the guest has opened the
