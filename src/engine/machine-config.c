@@ -127,6 +127,18 @@ static void choose_firmware(EngineConfig *out, const char *bundle, const Definit
     config->forget_nvram = disposable;
 }
 
+/* Windows looks for it, as libosinfo's ids tell. */
+static MachineHyperv choose_hyperv(const Definition *definition)
+{
+    switch ((DefinitionHyperv)definition->hyperv) {
+    case HYPERV_CHOICE_ON: return MACHINE_HYPERV_ON;
+    case HYPERV_CHOICE_OFF: return MACHINE_HYPERV_OFF;
+    case HYPERV_CHOICE_AUTO: break;
+    }
+    return g_str_has_prefix(definition->os, "win") ? MACHINE_HYPERV_WHERE_THERE
+                                                   : MACHINE_HYPERV_OFF;
+}
+
 bool engine_config_init(EngineConfig *out, const char *bundle, const Definition *definition,
                         bool disposable, GError **error)
 {
@@ -150,6 +162,7 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
     config->memory_bytes = definition->memory_bytes;
     config->n_cpus = definition->n_cpus;
     config->model = models[definition->cpu_model];
+    config->hyperv = choose_hyperv(definition);
     config->clock =
         definition->clock == CLOCK_CHOICE_DETERMINISTIC ? CLOCK_DETERMINISTIC : CLOCK_REAL;
     config->boot_order = definition->boot == BOOT_DISK_CDROM ? "disk,cdrom" : "cdrom,disk";

@@ -45,6 +45,7 @@ static const SchemaKey machine_keys[] = {
     { "cpu", KEY_CHOICE, FIELD(cpu), .initial = "auto", .choices = "auto|kvm|software" },
     { "cpu-model", KEY_CHOICE, FIELD(cpu_model), .initial = "auto",
       .choices = "auto|x86-64|x86-64-v2|x86-64-v3|host" },
+    { "hyperv", KEY_CHOICE, FIELD(hyperv), .initial = "auto", .choices = "auto|on|off" },
     { "firmware", KEY_CHOICE, FIELD(firmware), .initial = "bios", .choices = "bios|uefi" },
     { "boot", KEY_CHOICE, FIELD(boot), .initial = "cdrom,disk",
       .choices = "cdrom,disk|disk,cdrom" },

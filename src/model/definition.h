@@ -23,6 +23,8 @@ typedef enum {
     CPU_MODEL_CHOICE_V3,
     CPU_MODEL_CHOICE_HOST
 } DefinitionCpuModel;
+/* Hyper-V's interface for guests; auto: for Windows, where the CPU can have it. */
+typedef enum { HYPERV_CHOICE_AUTO, HYPERV_CHOICE_ON, HYPERV_CHOICE_OFF } DefinitionHyperv;
 typedef enum { BOOT_CDROM_DISK, BOOT_DISK_CDROM } DefinitionBoot;
 typedef enum { CLOCK_CHOICE_REAL, CLOCK_CHOICE_DETERMINISTIC } DefinitionClock;
 typedef enum { DRIVE_NONE, DRIVE_DISK, DRIVE_CDROM } DefinitionDriveType;
@@ -44,6 +46,7 @@ typedef struct {
     uint64_t n_cpus;
     int cpu;       /* DefinitionCpu */
     int cpu_model; /* DefinitionCpuModel */
+    int hyperv;    /* DefinitionHyperv */
     int firmware;  /* DefinitionFirmware */
     int boot;      /* DefinitionBoot */
     bool boot_menu;

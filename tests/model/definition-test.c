@@ -48,6 +48,7 @@ static void what_is_not_written_has_its_default(void **state)
     assert_int_equal(definition->n_cpus, 1);
     assert_int_equal(definition->cpu, CPU_CHOICE_AUTO);
     assert_false(definition->boot_menu);
+    assert_int_equal(definition->hyperv, HYPERV_CHOICE_AUTO);
     assert_string_equal(definition->kernel, "");
 }
 
@@ -86,6 +87,7 @@ static void a_bad_value_is_named_with_file_group_key_and_expectation(void **stat
         { HEAD "cpus=1.5\n", "m.conf: [machine] cpus is “1.5”; expected a number" },
         { HEAD "cpu=fast\n",
           "m.conf: [machine] cpu is “fast”; expected one of: auto, kvm, software" },
+        { HEAD "hyperv=maybe\n", "m.conf: [machine] hyperv is “maybe”; expected one of" },
         { HEAD "firmware=rom\n", "m.conf: [machine] firmware is “rom”; expected one of" },
         { HEAD "boot-menu=maybe\n",
           "m.conf: [machine] boot-menu is “maybe”; expected true or false" },

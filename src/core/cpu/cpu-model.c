@@ -182,7 +182,8 @@ void cpu_model_restrict(CpuModel *model, const uint32_t features[CPU_N_FEATURES]
 bool cpu_model_fits(const CpuModel *model, const uint32_t features[CPU_N_FEATURES])
 {
     for (unsigned i = 0; i < CPU_N_FEATURES; i++)
-        if (i != CPU_FEATURES_KVM && model->features[i] & ~(features[i] | board_features(i)))
+        if (i != CPU_FEATURES_KVM && i != CPU_FEATURES_HYPERV &&
+            model->features[i] & ~(features[i] | board_features(i)))
             return false;
     return true;
 }
@@ -320,16 +321,76 @@ static void leaf_extended(const CpuModel *model, uint32_t leaf, uint32_t out[4])
     }
 }
 
+/* Hyper-V's features (TLFS 6.0b §2.4): all that src/core/cpu/hyperv.c has. */
+enum {
+    HV_REFERENCE_COUNTER = BIT(1),
+    HV_HYPERCALL = BIT(5),
+    HV_VP_INDEX = BIT(6),
+    HV_REFERENCE_TSC = BIT(9),
+    HV_FREQUENCIES = BIT(11),
+};
+#define HV_EDX_FREQUENCIES BIT(8)
+#define HV_RELAXED_TIMING BIT(5) /* recommended: no watchdog for a CPU that is not always there */
+#define HV_SPINS_BEFORE_CALL 0xFFFu
+#define HV_BUILD 14393u /* of the version whose interface this is */
+#define HV_VERSION (10u << 16)
+#define HV_MAX_PROCESSORS 64u
+
+void cpu_model_offer_hyperv(CpuModel *model)
+{
+    model->features[CPU_FEATURES_HYPERV] =
+        HV_REFERENCE_COUNTER | HV_HYPERCALL | HV_VP_INDEX | HV_REFERENCE_TSC | HV_FREQUENCIES;
+}
+
+static void leaf_hyperv(const CpuModel *model, uint32_t leaf, uint32_t out[4])
+{
+    switch (leaf & 0xFF) {
+    case 0:
+        out[0] = CPU_LEAF_MAX_HYPERVISOR;
+        memcpy(out + 1, "Microsoft Hv", 12);
+        break;
+    case 1: memcpy(out, "Hv#1", 4); break;
+    case 2:
+        out[0] = HV_BUILD;
+        out[1] = HV_VERSION;
+        break;
+    case 3:
+        out[0] = model->features[CPU_FEATURES_HYPERV];
+        out[3] = out[0] & HV_FREQUENCIES ? HV_EDX_FREQUENCIES : 0;
+        break;
+    case 4:
+        out[0] = HV_RELAXED_TIMING;
+        out[1] = HV_SPINS_BEFORE_CALL;
+        break;
+    case 5: out[0] = out[1] = HV_MAX_PROCESSORS; break;
+    default: break;
+    }
+}
+
 /* KVM's signature stands for its interface, whoever has it. */
+static void leaf_kvm(const CpuModel *model, uint32_t leaf, uint32_t out[4])
+{
+    uint32_t features = model->features[CPU_FEATURES_KVM], base = leaf & ~UINT32_C(0xFF);
+
+    if (leaf == base) {
+        out[0] = features ? base + 1 : base;
+        memcpy(out + 1, features ? "KVMKVMKVM\0\0" : "VitrineVitri", 12);
+    } else if (leaf == base + 1) {
+        out[0] = features;
+    }
+}
+
 static void leaf_hypervisor(const CpuModel *model, uint32_t leaf, uint32_t out[4])
 {
-    bool has_kvm = model->features[CPU_FEATURES_KVM] != 0;
+    bool has_hyperv = model->features[CPU_FEATURES_HYPERV] != 0;
 
-    if (leaf == CPU_LEAF_HYPERVISOR) {
-        out[0] = has_kvm ? CPU_LEAF_HYPERVISOR + 1 : CPU_LEAF_HYPERVISOR;
-        memcpy(out + 1, has_kvm ? "KVMKVMKVM\0\0" : "VitrineVitri", 12);
-    } else if (leaf == CPU_LEAF_HYPERVISOR + 1) {
-        out[0] = model->features[CPU_FEATURES_KVM];
+    if (leaf >= CPU_LEAF_SECOND_HYPERVISOR) {
+        if (has_hyperv)
+            leaf_kvm(model, leaf, out);
+    } else if (has_hyperv) {
+        leaf_hyperv(model, leaf, out);
+    } else {
+        leaf_kvm(model, leaf, out);
     }
 }
 
@@ -337,7 +398,8 @@ void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t 
                     uint32_t out[4])
 {
     memset(out, 0, 4 * sizeof *out);
-    if (leaf >= CPU_LEAF_HYPERVISOR && leaf <= CPU_LEAF_MAX_HYPERVISOR) {
+    if ((leaf >= CPU_LEAF_HYPERVISOR && leaf <= CPU_LEAF_MAX_HYPERVISOR) ||
+        (leaf >= CPU_LEAF_SECOND_HYPERVISOR && leaf <= CPU_LEAF_MAX_SECOND_HYPERVISOR)) {
         leaf_hypervisor(model, leaf, out);
     } else if (leaf >= CPU_LEAF_EXTENDED && leaf <= CPU_LEAF_MAX_EXTENDED) {
         leaf_extended(model, leaf, out);

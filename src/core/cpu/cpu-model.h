@@ -19,7 +19,8 @@ typedef enum {
     CPU_FEATURES_72D, /* leaf 7 subleaf 2 EDX */
     CPU_FEATURES_EC,  /* leaf 80000001h ECX */
     CPU_FEATURES_ED,
-    CPU_FEATURES_KVM, /* what KVM offers its guests: EAX of its leaf 1 */
+    CPU_FEATURES_KVM,    /* what KVM offers its guests: EAX of its leaf 1 */
+    CPU_FEATURES_HYPERV, /* what Hyper-V does: EAX of leaf 40000003h */
     CPU_N_FEATURES
 } CpuFeatureWord;
 
@@ -56,6 +57,8 @@ typedef struct {
 CpuModel cpu_model_software(unsigned n_cpus);
 /* What @name asks for; a backend then limits it. */
 CpuModel cpu_model_named(CpuModelName name, unsigned n_cpus);
+/* Offers Hyper-V's interface too (what Windows looks for). */
+void cpu_model_offer_hyperv(CpuModel *model);
 /* The features of @wanted that @had does not have, by name ("AVX2, BMI1"); NULL: none. */
 char *cpu_model_dup_missing(const CpuModel *wanted, const CpuModel *had);
 /* Leaves out of @model the features that are not in @features. What only says how the machine is
@@ -75,6 +78,8 @@ void cpu_model_leaf(const CpuModel *model, unsigned id, uint32_t leaf, uint32_t 
 
 #define CPU_LEAF_MAX_BASIC 0x16u
 #define CPU_LEAF_HYPERVISOR 0x40000000u
-#define CPU_LEAF_MAX_HYPERVISOR 0x40000001u
+#define CPU_LEAF_MAX_HYPERVISOR 0x40000006u
+#define CPU_LEAF_SECOND_HYPERVISOR 0x40000100u /* KVM's, where Hyper-V is the first */
+#define CPU_LEAF_MAX_SECOND_HYPERVISOR 0x40000101u
 #define CPU_LEAF_EXTENDED 0x80000000u
 #define CPU_LEAF_MAX_EXTENDED 0x80000008u

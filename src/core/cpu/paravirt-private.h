@@ -17,6 +17,20 @@ typedef struct {
     uint32_t version; /* of what is written there; even */
 } PvClockPage;
 
+/* A page that lies over one of the guest's. */
+typedef struct {
+    uint64_t msr; /* address | enabled */
+    uint8_t beneath[RAM_PAGE_SIZE];
+} HypervOverlay;
+
+typedef struct {
+    uint64_t guest_os_id;
+    HypervOverlay call, reference;
+    uint64_t zero;          /* TSC at power-on, as the reference page has it … */
+    uint32_t reference_cpu; /* … of that vCPU */
+    uint32_t sequence;
+} HypervState;
+
 struct Paravirt {
     Device dev;
     int64_t base_seconds;
@@ -24,6 +38,7 @@ struct Paravirt {
     uint64_t lead; /* atomic: ticks by which TSCs were ahead of the clock when last counted anew */
     uint64_t wall_clock;
     PvClockPage clock[PARAVIRT_MAX_CPUS];
+    HypervState hyperv;
 };
 
 uint64_t paravirt_zero(const Paravirt *pv, ParavirtTsc tsc);
@@ -34,3 +49,11 @@ bool pv_clock_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, uint64_
 bool pv_clock_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
                         uint64_t value);
 void pv_clock_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc);
+
+/* hyperv.c */
+bool hyperv_has_msr(const CpuModel *model, uint32_t msr);
+bool hyperv_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
+                     uint64_t *out_value);
+bool hyperv_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
+                      uint64_t value);
+void hyperv_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc);

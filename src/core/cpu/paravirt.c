@@ -13,7 +13,7 @@ uint64_t paravirt_zero(const Paravirt *pv, ParavirtTsc tsc)
 
 bool paravirt_has_msr(const CpuModel *model, uint32_t msr)
 {
-    return pv_clock_has_msr(model, msr);
+    return pv_clock_has_msr(model, msr) || hyperv_has_msr(model, msr);
 }
 
 bool paravirt_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
@@ -26,6 +26,8 @@ bool paravirt_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, Paravir
     g_rec_mutex_lock(board->lock);
     if (pv_clock_has_msr(&board->model, msr))
         good = pv_clock_read_msr(board, id, msr, out_value);
+    else if (hyperv_has_msr(&board->model, msr))
+        good = hyperv_read_msr(board, id, msr, tsc, out_value);
     g_rec_mutex_unlock(board->lock);
     return good;
 }
@@ -40,6 +42,8 @@ bool paravirt_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, Paravi
     g_rec_mutex_lock(board->lock);
     if (pv_clock_has_msr(&board->model, msr))
         good = pv_clock_write_msr(board, id, msr, tsc, value);
+    else if (hyperv_has_msr(&board->model, msr))
+        good = hyperv_write_msr(board, id, msr, tsc, value);
     g_rec_mutex_unlock(board->lock);
     return good;
 }
@@ -50,6 +54,7 @@ void paravirt_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc)
         return;
     g_rec_mutex_lock(board->lock);
     pv_clock_set_tsc(board, id, tsc);
+    hyperv_set_tsc(board, id, tsc);
     g_rec_mutex_unlock(board->lock);
 }
 
@@ -66,10 +71,27 @@ static const StateField clock_state[] = {
     STATE_END,
 };
 
+static const StateField overlay_state[] = {
+    STATE_UINT(HypervOverlay, msr),
+    STATE_BYTES(HypervOverlay, beneath),
+    STATE_END,
+};
+
+static const StateField hyperv_state[] = {
+    STATE_UINT(HypervState, guest_os_id),
+    STATE_STRUCT(HypervState, call, overlay_state),
+    STATE_STRUCT(HypervState, reference, overlay_state),
+    STATE_UINT(HypervState, zero),
+    STATE_UINT_MAX(HypervState, reference_cpu, PARAVIRT_MAX_CPUS - 1),
+    STATE_UINT(HypervState, sequence),
+    STATE_END,
+};
+
 static const StateField paravirt_state[] = {
     STATE_UINT(Paravirt, lead),
     STATE_UINT(Paravirt, wall_clock),
     STATE_STRUCTS(Paravirt, clock, clock_state),
+    STATE_STRUCT(Paravirt, hyperv, hyperv_state),
     STATE_END,
 };
 
@@ -79,6 +101,7 @@ static void paravirt_reset(Device *dev)
 
     pv->lead = pv->wall_clock = 0;
     memset(pv->clock, 0, sizeof pv->clock);
+    memset(&pv->hyperv, 0, sizeof pv->hyperv);
 }
 
 static const DeviceOps paravirt_ops = {

@@ -3,9 +3,9 @@
 #pragma once
 
 /* What a guest that knows of its virtual machine gets from it beside a processor: kvmclock, by the
- * MSRs of Documentation/virt/kvm/x86/msr.rst of Linux. The registers are a device of the board's,
- * so they stay where they are when the guest changes its CPU, and are the same on each: a CPU hands
- * the accesses over. Included by the board and the CPU backends.
+ * MSRs of Documentation/virt/kvm/x86/msr.rst of Linux, and Hyper-V's synthetic MSRs. The registers
+ * are a device of the board's, so they stay where they are when the guest changes its CPU, and are
+ * the same on each: a CPU hands the accesses over. Included by the board and the CPU backends.
  *
  * The guest's TSC is invariant, so what is written into its memory for it to tell the time by
  * holds until the TSC itself is set: nobody writes there while it runs. */

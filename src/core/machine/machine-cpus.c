@@ -31,7 +31,10 @@ void machine_cpus_watch_code(Machine *machine)
 /* The model that the definition asks for, on the CPU that is to run it. */
 static bool limit_model(MachinePrivate *p, GError **error)
 {
-    CpuModel wanted = cpu_model_named(p->config.model, p->config.n_cpus), had = wanted;
+    CpuModel wanted = cpu_model_named(p->config.model, p->config.n_cpus);
+    if (p->config.hyperv != MACHINE_HYPERV_OFF)
+        cpu_model_offer_hyperv(&wanted);
+    CpuModel had = wanted;
     bool is_named = p->config.model != CPU_MODEL_AUTO && p->config.model != CPU_MODEL_HOST;
 
     if (p->cpu_ops->limit_model && !p->cpu_ops->limit_model(p->backend, &had, error))
@@ -42,6 +45,13 @@ static bool limit_model(MachinePrivate *p, GError **error)
                     _("The processor model that is set has %s, which this computer's %s CPU does "
                       "not have."),
                     missing, p->cpu_ops->name);
+        return false;
+    }
+    if (p->config.hyperv == MACHINE_HYPERV_ON && !had.features[CPU_FEATURES_HYPERV]) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                            _("The Hyper-V interface that is set for this machine needs a newer "
+                              "KVM, that of Linux 5.16. Set “hyperv” to “auto”, or “cpu” to "
+                              "“software”."));
         return false;
     }
     p->board.model = had;

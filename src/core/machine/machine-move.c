@@ -39,6 +39,7 @@ static const char *why_not(const CpuModel *model, const CpuModel *limited)
         return _("The running guest counts on a time-stamp counter of another speed; "
                  "the change takes effect when the machine is started again.");
     alike.features[CPU_FEATURES_KVM] = model->features[CPU_FEATURES_KVM];
+    alike.features[CPU_FEATURES_HYPERV] = model->features[CPU_FEATURES_HYPERV];
     if (same_features(model, &alike))
         return _("The running guest counts on a clock that the other processor cannot give it; "
                  "the change takes effect when the machine is started again.");

@@ -27,6 +27,8 @@ typedef struct {
     bool is_absent; /* nothing at this port; the rest counts for nothing */
 } MachineDrive;
 
+/* Hyper-V's interface for guests: WHERE_THERE is without it on a CPU that cannot have it. */
+typedef enum { MACHINE_HYPERV_OFF, MACHINE_HYPERV_WHERE_THERE, MACHINE_HYPERV_ON } MachineHyperv;
 typedef enum { MACHINE_FIRMWARE_BIOS, MACHINE_FIRMWARE_UEFI } MachineFirmware;
 
 #define MACHINE_MAX_CPUS 16
@@ -39,6 +41,7 @@ typedef struct {
     unsigned n_cpus;
     const CpuOps *cpu;  /* &cpu_soft_ops, &cpu_kvm_ops */
     CpuModelName model; /* what the guest is told of it */
+    MachineHyperv hyperv;
     ClockKind clock;
     MachineFirmware firmware;
     const char *firmware_path;  /* its image; NULL: SeaBIOS or OVMF where distributions put it */

@@ -172,6 +172,11 @@ static void harness_map(CpuHarness *h)
 
 CpuHarness *cpu_harness_new(const CpuOps *ops)
 {
+    return cpu_harness_new_with(ops, NULL);
+}
+
+CpuHarness *cpu_harness_new_with(const CpuOps *ops, void (*shape)(CpuModel *model))
+{
     g_autoptr(GError) error = NULL;
     CpuHarness *h = g_new0(CpuHarness, 1);
     h->ops = ops;
@@ -186,6 +191,8 @@ CpuHarness *cpu_harness_new(const CpuOps *ops)
     h->paravirt->lock = &h->lock;
     harness_map(h);
     harness_init_board(h);
+    if (shape)
+        shape(&h->board.model);
     h->backend = ops->machine_new(&h->board, 1, &error);
     g_assert_no_error(error);
     if (ops->limit_model)

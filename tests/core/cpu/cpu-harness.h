@@ -60,6 +60,8 @@ typedef struct CpuHarness CpuHarness;
 const CpuOps *cpu_harness_choose(void);
 /* Never fails: aborts the test when the CPU cannot be made. Tables are written as above. */
 CpuHarness *cpu_harness_new(const CpuOps *ops);
+/* @shape changes the model before the backend limits it. */
+CpuHarness *cpu_harness_new_with(const CpuOps *ops, void (*shape)(CpuModel *model));
 void cpu_harness_free(CpuHarness *harness);
 bool cpu_harness_is_kvm(const CpuHarness *harness);
 /* For what a test expects and the KVM of this host is known to get wrong: true when @harness runs

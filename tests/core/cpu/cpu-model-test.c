@@ -98,6 +98,24 @@ static void kvm_is_told_of_where_it_is_spoken(void **state)
     assert_false(says(&model, 0x40000001, EAX, 3));
 }
 
+static void hyperv_comes_before_kvm_where_it_is_offered(void **state)
+{
+    static const uint32_t none[CPU_N_FEATURES];
+    CpuModel model = cpu_model_software(1);
+    uint32_t out[4];
+
+    cpu_model_leaf(&model, 0, 0x40000100, 0, out);
+    assert_int_equal(out[EAX] | out[EBX], 0);
+    cpu_model_offer_hyperv(&model);
+    cpu_model_leaf(&model, 0, 0x40000000, 0, out);
+    assert_memory_equal(out + 1, "Microsoft Hv", 12);
+    assert_true(says(&model, 0x40000003, EAX, 9)); /* the reference TSC */
+    assert_true(says(&model, 0x40000101, EAX, 3)); /* kvmclock */
+    cpu_model_restrict(&model, none);
+    cpu_model_leaf(&model, 0, 0x40000000, 0, out);
+    assert_memory_equal(out + 1, "VitrineVitri", 12);
+}
+
 static void a_processor_is_not_refused_for_what_is_none_of_it(void **state)
 {
     CpuModel v1 = cpu_model_named(CPU_MODEL_V1, 1), had = v1;
@@ -124,6 +142,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_poor_backend_takes_features_and_leaves_the_board),
         cmocka_unit_test(kvm_is_told_of_where_it_is_spoken),
+        cmocka_unit_test(hyperv_comes_before_kvm_where_it_is_offered),
         cmocka_unit_test(a_processor_is_not_refused_for_what_is_none_of_it),
         cmocka_unit_test(leaf_15h_gives_the_rate_of_the_counter),
     };

@@ -57,4 +57,22 @@ snippet tell_time, 64
     jnz .again
     end
 
+; Calls the hypercall page at RSI; the input is in RCX, or in EDX:EAX.
+snippet call_page, 64
+    call rsi
+    end
+snippet call_page_32, 32
+    call esi
+    end
+
+; Time in 100 ns by the reference TSC page at RSI: RAX.
+snippet reference_time, 64
+    rdtsc
+    shl rdx, 32
+    or rax, rdx
+    mul qword [rsi + 8]
+    mov rax, rdx
+    add rax, [rsi + 16]
+    end
+
 snippets_end

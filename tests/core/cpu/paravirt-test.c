@@ -17,6 +17,15 @@
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI }; /* in gpr[] */
 enum { MSR_TSC = 0x10, MSR_TSC_ADJUST = 0x3B };
 enum { MSR_WALL_CLOCK = 0x4B564D00, MSR_SYSTEM_TIME };
+enum { /* Hyper-V's */
+       MSR_GUEST_OS_ID = 0x40000000,
+       MSR_HYPERCALL,
+       MSR_VP_INDEX,
+       MSR_TIME_REF_COUNT = 0x40000020,
+       MSR_REFERENCE_TSC,
+       MSR_TSC_FREQUENCY,
+       MSR_APIC_FREQUENCY,
+};
 enum { VECTOR_UD = 6, VECTOR_GP = 13 };
 
 #define INFO 0x30000u /* a vCPU's time information */
@@ -35,10 +44,10 @@ static Clock *clock_of(Fixture *f)
     return cpu_harness_vcpu(f->harness)->board->clock;
 }
 
-static int setup(void **test)
+static int setup_with(void **test, void (*shape)(CpuModel *model))
 {
     Fixture *f = g_new0(Fixture, 1);
-    f->harness = cpu_harness_new(cpu_harness_choose());
+    f->harness = cpu_harness_new_with(cpu_harness_choose(), shape);
     f->ram = cpu_harness_ram(f->harness);
     cpu_harness_load(f->harness, PARAVIRT_TEST_IMAGE);
     cpu_harness_init_state(f->harness, &f->state, CPU_HARNESS_LONG, 0);
@@ -49,6 +58,16 @@ static int setup(void **test)
         vcpu->ops->resume(vcpu->backend);
     *test = f;
     return 0;
+}
+
+static int setup(void **test)
+{
+    return setup_with(test, NULL);
+}
+
+static int setup_hyperv(void **test)
+{
+    return setup_with(test, cpu_model_offer_hyperv);
 }
 
 static int teardown(void **test)
@@ -261,6 +280,166 @@ static void calls_that_are_not_offered_say_so(void **test)
     assert_int_equal(state.gpr[RAX], (uint32_t)-1000);
 }
 
+/* Hyper-V */
+
+#define OVERLAY 0x32000u
+#define NOTIFY_LONG_SPIN_WAIT 8
+#define INVALID_HYPERCALL_CODE 2
+
+static void hyperv_comes_first_and_kvm_second(void **test)
+{
+    Fixture *f = *test;
+    uint32_t out[4];
+
+    cpuid(f, 0x40000000, out);
+    assert_memory_equal(&out[1], "Microsoft Hv", 12);
+    assert_int_equal(out[0], 0x40000006);
+    cpuid(f, 0x40000001, out);
+    assert_memory_equal(&out[0], "Hv#1", 4);
+    cpuid(f, 0x40000003, out);
+    assert_int_equal(out[0], 1u << 1 | 1u << 5 | 1u << 6 | 1u << 9 | 1u << 11);
+    cpuid(f, 0x40000100, out);
+    assert_memory_equal(&out[1], "KVMKVMKVM\0\0", 12);
+    assert_int_equal(out[0], 0x40000101);
+    cpuid(f, 0x40000101, out);
+    assert_int_equal(out[0] >> 3 & 1, 1);
+    assert_int_equal(write_msr(f, MSR_SYSTEM_TIME, INFO | ENABLED), -1);
+}
+
+static void who_did_not_ask_for_hyperv_has_none(void **test)
+{
+    Fixture *f = *test;
+
+    assert_int_equal(run(f, "read_msr", 0, MSR_VP_INDEX, 0, 0), VECTOR_GP);
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, 1), VECTOR_GP);
+}
+
+static void rates_and_numbers_are_told(void **test)
+{
+    Fixture *f = *test;
+
+    assert_int_equal(read_msr(f, MSR_VP_INDEX), 0);
+    assert_int_equal(read_msr(f, MSR_TSC_FREQUENCY), model_of(f)->tsc_hz);
+    assert_int_equal(read_msr(f, MSR_APIC_FREQUENCY), 1000000000);
+    assert_int_equal(write_msr(f, MSR_VP_INDEX, 0), VECTOR_GP);
+    assert_int_equal(run(f, "read_msr", 0, 0x40000004, 0, 0), VECTOR_GP);
+}
+
+static void reference_count_is_the_machines_clock(void **test)
+{
+    Fixture *f = *test;
+    uint64_t before = clock_now_ns(clock_of(f)) / 100, told = read_msr(f, MSR_TIME_REF_COUNT),
+             after = clock_now_ns(clock_of(f)) / 100;
+
+    assert_in_range(told + NS_OF_A_MS / 100, before, after + 2 * NS_OF_A_MS / 100);
+}
+
+static void the_reference_page_tells_what_the_counter_does(void **test)
+{
+    Fixture *f = *test;
+
+    assert_int_equal(write_msr(f, MSR_REFERENCE_TSC, OVERLAY | ENABLED), -1);
+    assert_int_not_equal(word(f, OVERLAY), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = read_msr(f, MSR_TIME_REF_COUNT);
+        assert_int_equal(run(f, "reference_time", 0, 0, 0, OVERLAY), -1);
+        uint64_t told = f->state.gpr[RAX];
+        assert_in_range(told, before, read_msr(f, MSR_TIME_REF_COUNT));
+        /* And so it does when the TSC counts from elsewhere. */
+        uint64_t value = i ? 0 : (uint64_t) - (int64_t)(7 * model_of(f)->tsc_hz);
+        assert_int_equal(write_msr(f, MSR_TSC_ADJUST, value), -1);
+    }
+}
+
+static void the_page_answers_calls_in_both_modes(void **test)
+{
+    Fixture *f = *test;
+    CpuState state;
+
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, UINT64_C(0x1040A00000000)), -1);
+    assert_int_equal(write_msr(f, MSR_HYPERCALL, OVERLAY | ENABLED), -1);
+    assert_int_equal(read_msr(f, MSR_HYPERCALL), OVERLAY | ENABLED);
+    assert_int_equal(run(f, "call_page", 0x7777, NOTIFY_LONG_SPIN_WAIT, 0x55, OVERLAY), -1);
+    assert_int_equal(f->state.gpr[RAX], 0);
+    assert_int_equal(f->state.gpr[RDX], 0x55);
+    assert_int_equal(run(f, "call_page", 0x7777, 0x1005C, 0, OVERLAY), -1);
+    assert_int_equal(f->state.gpr[RAX], INVALID_HYPERCALL_CODE);
+    for (unsigned call = 8; call < 10; call++) {
+        cpu_harness_init_state(f->harness, &state, CPU_HARNESS_PROTECTED,
+                               cpu_harness_snippet(f->harness, "call_page_32"));
+        state.gpr[RAX] = call;
+        state.gpr[RDX] = 0x55;
+        state.gpr[RSI] = OVERLAY;
+        assert_int_equal(cpu_harness_run(f->harness, &state), CPU_EXIT_HALTED);
+        assert_int_equal(cpu_harness_vector(&state), -1);
+        assert_int_equal(state.gpr[RAX], call == 8 ? 0 : INVALID_HYPERCALL_CODE);
+        assert_int_equal(state.gpr[RDX], 0);
+    }
+}
+
+static void assert_filled(Fixture *f, uint64_t gpa, uint8_t byte)
+{
+    for (unsigned i = 0; i < 4096; i++)
+        assert_int_equal(f->ram[gpa + i], byte);
+}
+
+static void what_is_beneath_a_page_comes_back(void **test)
+{
+    Fixture *f = *test;
+    static const uint32_t pages[] = { MSR_HYPERCALL, MSR_REFERENCE_TSC };
+
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, 1), -1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(pages); i++) {
+        memset(f->ram + OVERLAY, 0x5A, 0x2000);
+        assert_int_equal(write_msr(f, pages[i], OVERLAY | ENABLED), -1);
+        assert_int_not_equal(f->ram[OVERLAY], 0x5A);
+        assert_int_equal(f->ram[OVERLAY + 4095], 0);
+        assert_int_equal(write_msr(f, pages[i], (OVERLAY + 0x1000) | ENABLED), -1);
+        assert_filled(f, OVERLAY, 0x5A);
+        assert_int_not_equal(f->ram[OVERLAY + 0x1000], 0x5A);
+        assert_int_equal(write_msr(f, pages[i], 0), -1);
+        assert_filled(f, OVERLAY + 0x1000, 0x5A);
+    }
+    assert_int_equal(write_msr(f, MSR_HYPERCALL, OVERLAY | ENABLED), -1);
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, 0), -1);
+    assert_filled(f, OVERLAY, 0x5A);
+    assert_int_equal(read_msr(f, MSR_HYPERCALL) & ENABLED, 0);
+}
+
+static void a_guest_without_a_name_gets_no_page(void **test)
+{
+    Fixture *f = *test;
+
+    memset(f->ram + OVERLAY, 0x5A, 0x1000);
+    assert_int_equal(write_msr(f, MSR_HYPERCALL, OVERLAY | ENABLED), -1);
+    assert_int_equal(read_msr(f, MSR_HYPERCALL), OVERLAY);
+    assert_filled(f, OVERLAY, 0x5A);
+}
+
+static void a_locked_page_stays(void **test)
+{
+    Fixture *f = *test;
+
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, 1), -1);
+    assert_int_equal(write_msr(f, MSR_HYPERCALL, OVERLAY | 3), -1);
+    assert_int_equal(write_msr(f, MSR_HYPERCALL, 0), -1);
+    assert_int_equal(read_msr(f, MSR_HYPERCALL), OVERLAY | 3);
+}
+
+static void pages_where_no_memory_is_are_refused(void **test)
+{
+    Fixture *f = *test;
+    static const uint64_t wild[] = { CPU_HARNESS_RAM_SIZE, 0xFEE00000, UINT64_C(1) << 52,
+                                     ~UINT64_C(0xFFF) };
+
+    assert_int_equal(write_msr(f, MSR_GUEST_OS_ID, 1), -1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(wild); i++) {
+        assert_int_equal(write_msr(f, MSR_HYPERCALL, wild[i] | ENABLED), VECTOR_GP);
+        assert_int_equal(write_msr(f, MSR_REFERENCE_TSC, wild[i] | ENABLED), VECTOR_GP);
+        assert_int_equal(read_msr(f, MSR_REFERENCE_TSC) & ENABLED, 0);
+    }
+}
+
 /* A host whose KVM keeps those registers: the guest is not told of them, and counts on nothing. */
 static void a_kvm_that_keeps_the_registers_offers_none(void **test)
 {
@@ -285,10 +464,24 @@ int main(int argc, char **argv)
         TEST(wild_addresses_do_no_harm),         TEST(a_reset_forgets_and_a_load_brings_back),
         TEST(calls_that_are_not_offered_say_so),
     };
+#define HYPERV(name) cmocka_unit_test_setup_teardown(name, setup_hyperv, teardown)
+    const struct CMUnitTest hyperv[] = {
+        HYPERV(hyperv_comes_first_and_kvm_second),
+        TEST(who_did_not_ask_for_hyperv_has_none),
+        HYPERV(rates_and_numbers_are_told),
+        HYPERV(reference_count_is_the_machines_clock),
+        HYPERV(the_reference_page_tells_what_the_counter_does),
+        HYPERV(the_page_answers_calls_in_both_modes),
+        HYPERV(what_is_beneath_a_page_comes_back),
+        HYPERV(a_guest_without_a_name_gets_no_page),
+        HYPERV(a_locked_page_stays),
+        HYPERV(pages_where_no_memory_is_are_refused),
+    };
     const struct CMUnitTest withheld[] = {
         TEST(a_kvm_that_keeps_the_registers_offers_none),
     };
     if (argc > 1)
         return cmocka_run_group_tests(withheld, NULL, NULL);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests(hyperv, NULL, NULL);
 }

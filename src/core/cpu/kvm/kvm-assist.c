@@ -62,7 +62,8 @@ static uint64_t apic_page(void *opaque, unsigned id)
     const KvmAssist *assist = opaque;
     uint64_t base = assist->machine->vcpu[id]->run->apic_base;
 
-    return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & CPU_PHYSICAL_PAGES : UINT64_MAX;
+    return (base & (BASE_ENABLED | BASE_X2APIC)) == BASE_ENABLED ? base & CPU_PHYSICAL_PAGES
+                                                                 : UINT64_MAX;
 }
 
 /* The software CPU speaks of deadlines on the machine's clock. */

@@ -132,6 +132,8 @@ bool kvm_cpuid_set(KvmCpu *cpu, GError **error)
         add_leaf(table, model, cpu->vcpu.id, leaf);
     for (uint32_t leaf = CPU_LEAF_HYPERVISOR; leaf <= CPU_LEAF_MAX_HYPERVISOR; leaf++)
         add_leaf(table, model, cpu->vcpu.id, leaf);
+    for (uint32_t leaf = CPU_LEAF_SECOND_HYPERVISOR; leaf <= CPU_LEAF_MAX_SECOND_HYPERVISOR; leaf++)
+        add_leaf(table, model, cpu->vcpu.id, leaf);
     for (uint32_t leaf = CPU_LEAF_EXTENDED; leaf <= CPU_LEAF_MAX_EXTENDED; leaf++)
         add_leaf(table, model, cpu->vcpu.id, leaf);
     if (ioctl(cpu->fd, KVM_SET_CPUID2, table) == 0)

@@ -47,13 +47,17 @@ void kvm_paravirt_limit(KvmMachine *machine, const CpuModel *wanted, uint32_t ou
                                         .args = { KVM_MSR_EXIT_REASON_FILTER } };
     struct kvm_msr_filter nothing = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
 
-    out[CPU_FEATURES_KVM] = 0;
-    if (has_capability(machine, KVM_CAP_X86_USER_SPACE_MSR) &&
+    out[CPU_FEATURES_KVM] = out[CPU_FEATURES_HYPERV] = 0;
+    bool has_all =
+        has_capability(machine, KVM_CAP_X86_USER_SPACE_MSR) &&
         has_capability(machine, KVM_CAP_X86_MSR_FILTER) &&
         has_capability(machine, KVM_CAP_VCPU_ATTRIBUTES) && /* whose TSC's offset is known */
         host_tsc_is_steady() && ioctl(machine->vm_fd, KVM_ENABLE_CAP, &user_msrs) == 0 &&
-        ioctl(machine->vm_fd, KVM_X86_SET_MSR_FILTER, &nothing) == 0)
-        out[CPU_FEATURES_KVM] = wanted->features[CPU_FEATURES_KVM];
+        ioctl(machine->vm_fd, KVM_X86_SET_MSR_FILTER, &nothing) == 0;
+    if (!has_all)
+        return;
+    out[CPU_FEATURES_KVM] = wanted->features[CPU_FEATURES_KVM];
+    out[CPU_FEATURES_HYPERV] = wanted->features[CPU_FEATURES_HYPERV];
 }
 
 static void add_range(struct kvm_msr_filter *filter, unsigned *n, uint32_t flags, uint32_t first,

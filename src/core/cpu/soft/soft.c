@@ -73,6 +73,7 @@ static void soft_machine_free(void *backend)
 static bool soft_limit_model(void *backend, CpuModel *model, GError **error)
 {
     CpuModel all = cpu_model_software(model->n_cpus);
+    cpu_model_offer_hyperv(&all);
     cpu_model_restrict(model, all.features);
     return true;
 }
