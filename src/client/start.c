@@ -2,6 +2,7 @@
  * Copyright the Vitrine developers */
 #include "base/errors.h"
 #include "base/fd.h"
+#include "base/task.h"
 #include "client/client.h"
 #include "client/spawn.h"
 #include <errno.h>
@@ -121,10 +122,7 @@ static void start_task_run(GTask *task, gpointer source, gpointer data, GCancell
 {
     StartTask *start = data;
     GError *error = NULL;
-    if (client_start(start->bundle, &start->options, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, client_start(start->bundle, &start->options, &error), &error);
 }
 
 void client_start_async(const char *bundle, const ClientStartOptions *options,

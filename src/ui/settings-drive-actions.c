@@ -3,6 +3,7 @@
 
 /* What is added to a machine's drives, removed, inserted and ejected. */
 
+#include "base/task.h"
 #include "client/disks.h"
 #include "ui/settings-drives-private.h"
 #include <glib/gi18n.h>
@@ -50,34 +51,27 @@ static void run_work(VitrineSettingsDrives *self, Work *work, GTaskThreadFunc th
     g_task_run_in_thread(task, thread);
 }
 
-static void return_outcome(GTask *task, bool good, GError *error)
-{
-    if (good)
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
-
 static void add_disk_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Work *work = data;
     GError *error = NULL;
-    return_outcome(task, client_add_new_disk(work->bundle, work->size_bytes, &error) >= 0, error);
+    task_return_outcome(task, client_add_new_disk(work->bundle, work->size_bytes, &error) >= 0,
+                        &error);
 }
 
 static void add_image_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Work *work = data;
     GError *error = NULL;
-    return_outcome(task, client_add_disk_image(work->bundle, work->path, &error) >= 0, error);
+    task_return_outcome(task, client_add_disk_image(work->bundle, work->path, &error) >= 0, &error);
 }
 
 static void remove_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Work *work = data;
     GError *error = NULL;
-    return_outcome(task, client_remove_drive(work->bundle, work->number, work->trash_file, &error),
-                   error);
+    task_return_outcome(
+        task, client_remove_drive(work->bundle, work->number, work->trash_file, &error), &error);
 }
 
 /* Adding ----------------------------------------------------------------------------------------

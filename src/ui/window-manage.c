@@ -3,6 +3,7 @@
 
 /* What is done with a machine as a thing: another name, a copy, found again. */
 
+#include "base/task.h"
 #include "client/places.h"
 #include "ui/window-work.h"
 #include <glib/gi18n.h>
@@ -73,10 +74,7 @@ static void rename_thread(GTask *task, gpointer source, gpointer data, GCancella
     Work *work = data;
     GError *error = NULL;
     work->result = client_rename(work->bundle, work->name, &error);
-    if (work->result)
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, work->result != NULL, &error);
 }
 
 static void on_renamed(GObject *source, GAsyncResult *result, gpointer opaque)
@@ -111,10 +109,7 @@ static void clone_thread(GTask *task, gpointer source, gpointer data, GCancellab
     GError *error = NULL;
     work->result =
         client_clone(work->bundle, work->name, NULL, job_report, work->job, cancellable, &error);
-    if (work->result)
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, work->result != NULL, &error);
 }
 
 static void on_cloned(GObject *source, GAsyncResult *result, gpointer opaque)

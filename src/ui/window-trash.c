@@ -4,6 +4,7 @@
 /* The Trash and back; for good where there is no Trash. */
 
 #include "base/errors.h"
+#include "base/task.h"
 #include "client/client.h"
 #include "ui/window-work.h"
 #include <glib/gi18n.h>
@@ -12,20 +13,14 @@ static void trash_thread(GTask *task, gpointer source, gpointer data, GCancellab
 {
     Work *work = data;
     GError *error = NULL;
-    if (client_trash(work->bundle, &work->result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, client_trash(work->bundle, &work->result, &error), &error);
 }
 
 static void delete_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Work *work = data;
     GError *error = NULL;
-    if (client_delete_for_good(work->bundle, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, client_delete_for_good(work->bundle, &error), &error);
 }
 
 static void on_deleted(GObject *source, GAsyncResult *result, gpointer opaque)
@@ -118,10 +113,7 @@ static void restore_thread(GTask *task, gpointer source, gpointer data, GCancell
 {
     Work *work = data;
     GError *error = NULL;
-    if (client_restore(work->name, work->bundle, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
+    task_return_outcome(task, client_restore(work->name, work->bundle, &error), &error);
 }
 
 static void on_restored(GObject *source, GAsyncResult *result, gpointer opaque)

@@ -186,11 +186,7 @@ class Library(TreeTest):
         self.create("Box")
         self.start_app()
         self.find_machine("Box, Off")
-        self.select_first()
-        self.key("shift+F10")
-        self.choose("Clone…", "c")
-        self.find(BUTTON, "Clone")
-        self.type_into("Name", "Twin", "Return")
+        self.clone_first("Twin", "Return")
         self.find_machine("Twin, Off")
         self.assertEqual(self.names(), ["Box", "Twin"])
 

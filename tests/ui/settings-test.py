@@ -73,11 +73,7 @@ class Settings(TreeTest):
                 file.write(bytes(1 << 20))
         self.start_app()
         self.find_machine("Box, Off")
-        self.select_first()
-        self.key("shift+F10")
-        self.choose("Clone…", "c")
-        self.find(BUTTON, "Clone")
-        self.type_into("Name", "Twin")
+        self.clone_first("Twin")
         self.desktop.xdo("key", "Return")
         end = time.monotonic() + 5
         while len(os.listdir(self.root)) == 1 and time.monotonic() < end:

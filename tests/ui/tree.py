@@ -170,6 +170,14 @@ class TreeTest(unittest.TestCase):
             self.desktop.xdo("key", chord)
             time.sleep(0.25)
 
+    def clone_first(self, name, *then):
+        """By the menu key: @name in the question, and the keys that answer it."""
+        self.select_first()
+        self.key("shift+F10")
+        self.choose("Clone…", "c")
+        self.find(BUTTON, "Clone")
+        self.type_into("Name", name, *then)
+
     def select_first(self):
         wait_for("the machines", self.shown_machines)
         time.sleep(0.3)
