@@ -44,6 +44,8 @@ flat:   movw    $16, %ax
         je      levels
         cmpb    $5, 0xFFF00
         je      floods
+        cmpb    $6, 0xFFF00
+        jae     reads_disk
 
 /* Counters into random pages; now and then the whole is moved. */
         movl    $0xFD000000, %ebp
@@ -206,6 +208,8 @@ handler:
         ret     $8
 idtr:   .word   0x7FF
         .long   0x2000
+
+#include "tiny-guest-disk.inc"
 tiny_guest_end:
 
         .section .note.GNU-stack, "", @progbits
