@@ -250,6 +250,16 @@ static void writes_to_the_vga_window_keep_their_order_on_kvm(void **state)
     check_exit(&cpu_kvm_ops, TINY_DRAWS, 1);
 }
 
+static void a_closed_a20_gate_shows_on_the_software_cpu(void **state)
+{
+    check_exit(&cpu_soft_ops, TINY_WRAPS, 1);
+}
+
+static void a_closed_a20_gate_shows_on_kvm(void **state)
+{
+    check_exit(&cpu_kvm_ops, TINY_WRAPS, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +273,8 @@ int main(void)
         cmocka_unit_test(video_memory_does_not_hide_the_apic_on_kvm),
         cmocka_unit_test(writes_to_the_vga_window_keep_their_order_on_the_software_cpu),
         cmocka_unit_test(writes_to_the_vga_window_keep_their_order_on_kvm),
+        cmocka_unit_test(a_closed_a20_gate_shows_on_the_software_cpu),
+        cmocka_unit_test(a_closed_a20_gate_shows_on_kvm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

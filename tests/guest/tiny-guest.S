@@ -44,6 +44,8 @@ flat:   movw    $16, %ax
         je      levels
         cmpb    $5, 0xFFF00
         je      floods
+        cmpb    $8, 0xFFF00
+        je      wraps
         cmpb    $6, 0xFFF00
         jae     reads_disk
 
@@ -210,6 +212,59 @@ idtr:   .word   0x7FF
         .long   0x2000
 
 #include "tiny-guest-disk.inc"
+/* The A20 gate, closed and opened: whether what is at 1 MiB is what is at 0, for data, code, the
+ * firmware and the VGA window (its first plane). */
+        .macro  gate bits
+        movb    $\bits, %al
+        outb    %al, $0x92
+        jmp     7f /* what is due between blocks of instructions is done */
+7:
+        .endm
+        .macro  expect value, address
+        cmpl    $\value, \address
+        jne     8f
+        .endm
+wraps:  movl    $0x3C2, %edx
+        movb    $0x67, %al
+        outb    %al, %dx
+        vga     0x3C4, 0x0102
+        vga     0x3C4, 0x0604
+        vga     0x3CE, 0x0001
+        vga     0x3CE, 0x0003
+        vga     0x3CE, 0x0004
+        vga     0x3CE, 0x0005
+        vga     0x3CE, 0x0506
+        vga     0x3CE, 0xFF08
+        movl    $0xE3FF07B0, 0x600 /* movb $7, %al; jmp *%ebx */
+        movl    $200, %ecx
+1:      gate    0
+        movl    $1, 0x500
+        movl    $2, 0x100500
+        expect  2, 0x500
+        movb    %cl, 0x1A0010
+        cmpb    %cl, 0xA0010
+        jne     8f
+        movl    0xFFFF0, %eax
+        cmpl    %eax, 0x1FFFF0
+        jne     8f
+        movl    $0xF0000 + 2f - tiny_guest, %ebx
+        movl    $0x100600, %eax
+        jmp     *%eax
+2:      cmpb    $7, %al
+        jne     8f
+        gate    2
+        movl    $3, 0x100500
+        expect  2, 0x500
+        expect  3, 0x100500
+        decl    %ecx
+        jnz     1b
+        movb    $1, %al
+        jmp     9f
+8:      movb    $2, %al
+9:      movl    $0x501, %edx
+        outb    %al, %dx
+4:      hlt
+        jmp     4b
 tiny_guest_end:
 
         .section .note.GNU-stack, "", @progbits

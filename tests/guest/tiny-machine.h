@@ -15,7 +15,8 @@ typedef enum {
     TINY_LEVELS, /* takes a level-triggered interrupt again and again; 2: some for nothing */
     TINY_FLOODS, /* the log of what is written to video memory */
     TINY_READS, /* a virtio disk, told of each answer by a message; 1 when there was one for each */
-    TINY_READS_BY_LEVEL /* the same, told by INTx */
+    TINY_READS_BY_LEVEL, /* the same, told by INTx */
+    TINY_WRAPS /* at 1 MiB, with the A20 gate closed and open; 1 when it does as it should */
 } TinyGuest;
 
 /* 16 MiB, powered off. */

@@ -121,6 +121,10 @@ void kvm_cpu_settle(KvmCpu *cpu);
 /* kvm-memory.c. on_view: a listener of the address space. */
 bool kvm_memory_init(KvmMachine *machine, GError **error);
 void kvm_memory_on_view(void *opaque, FlatView *view);
+/* The A20 gate may have been moved. Board lock or not; the vCPU is not in its guest. */
+void kvm_memory_on_a20(KvmMachine *machine);
+/* What @gpa is behind the gate. */
+uint64_t kvm_memory_bend(const KvmMachine *machine, uint64_t gpa);
 /* What was written in a slot counts for nothing from now on, what will be is logged. */
 void kvm_memory_restart_log(KvmMachine *machine, const KvmSlot *slot);
 void kvm_memory_clear(KvmMachine *machine);

@@ -17,6 +17,11 @@
 #define PAM_END UINT64_C(0x100000)
 #define PAM_PIECE UINT64_C(0x4000)
 
+/* Where a closed A20 gate shows: guests that close it count on the first 64 KiB there being those
+ * at 0. Odd megabytes further up are not bent down: no guest that knows of them closes the gate. */
+#define WRAP_START UINT64_C(0x100000)
+#define WRAP_END UINT64_C(0x200000)
+
 /* The kernel's own: it has slots of its own there, or answers before any slot. What a guest maps
  * there is left to exits. */
 static const struct {
@@ -63,6 +68,8 @@ static uint64_t next_border(uint64_t start, uint64_t end, bool *out_skip)
         return MIN(end, PAM_START);
     if (start < PAM_END)
         return MIN(end, (start & ~(PAM_PIECE - 1)) + PAM_PIECE);
+    if (start < WRAP_END) /* a slot of its own, so that the gate costs no more than that */
+        return MIN(end, WRAP_END);
     for (unsigned i = 0; i < G_N_ELEMENTS(reserved); i++) {
         if (start < reserved[i].start)
             return MIN(end, reserved[i].start);
@@ -74,27 +81,71 @@ static uint64_t next_border(uint64_t start, uint64_t end, bool *out_skip)
 }
 
 /* Slots are whole pages; the ragged ends of a span are left to exits. */
-static GArray *slots_of(const FlatView *view)
+static void add_span(GArray *slots, const Span *span)
+{
+    uint64_t start = (span->start + RAM_PAGE_SIZE - 1) & ~UINT64_C(0xFFF);
+    uint64_t end = span->end & ~UINT64_C(0xFFF);
+
+    if ((span->ram_offset + (start - span->start)) & 0xFFF)
+        return;
+    while (start < end) {
+        bool skip;
+        uint64_t stop = next_border(start, end, &skip);
+        if (!skip)
+            add_piece(slots, span, start, stop);
+        start = stop;
+    }
+}
+
+static Span part_of(const Span *span, uint64_t start, uint64_t end)
+{
+    Span part = *span;
+
+    part.start = MAX(span->start, start);
+    part.end = MIN(span->end, end);
+    part.ram_offset += part.start - span->start;
+    return part;
+}
+
+static void add_wrapped_span(GArray *slots, const Span *span)
+{
+    Span low = part_of(span, 0, WRAP_START), high = part_of(span, WRAP_END, UINT64_MAX);
+
+    add_span(slots, &low);
+    low.start += WRAP_START;
+    low.end += WRAP_START;
+    add_span(slots, &low);
+    add_span(slots, &high);
+}
+
+static bool is_a20_open(const KvmMachine *machine)
+{
+    const CpuBoard *board = machine->board;
+    return !board->a20 || board->a20(board->opaque);
+}
+
+static GArray *slots_of(const KvmMachine *machine, const FlatView *view)
 {
     GArray *slots = g_array_new(FALSE, TRUE, sizeof(KvmSlot));
+    bool is_open = is_a20_open(machine);
 
     for (unsigned i = 0; i < view->n; i++) {
         const Span *span = &view->spans[i];
         if (span->kind != SPAN_RAM && span->kind != SPAN_ROM)
             continue;
-        uint64_t start = (span->start + RAM_PAGE_SIZE - 1) & ~UINT64_C(0xFFF);
-        uint64_t end = span->end & ~UINT64_C(0xFFF);
-        if ((span->ram_offset + (start - span->start)) & 0xFFF)
-            continue;
-        while (start < end) {
-            bool skip;
-            uint64_t stop = next_border(start, end, &skip);
-            if (!skip)
-                add_piece(slots, span, start, stop);
-            start = stop;
-        }
+        if (is_open)
+            add_span(slots, span);
+        else
+            add_wrapped_span(slots, span);
     }
+    g_array_sort(slots, (GCompareFunc)compare_slots);
     return slots;
+}
+
+uint64_t kvm_memory_bend(const KvmMachine *machine, uint64_t gpa)
+{
+    bool is_bent = gpa >= WRAP_START && gpa < WRAP_END && !is_a20_open(machine);
+    return is_bent ? gpa - WRAP_START : gpa;
 }
 
 typedef enum { SLOT_ABSENT, SLOT_UNLOGGED, SLOT_PRESENT } SlotState;
@@ -139,10 +190,9 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
 {
     KvmMachine *machine = opaque;
     g_autoptr(GArray) old = machine->slots;
-    GArray *wanted = slots_of(view);
+    GArray *wanted = slots_of(machine, view);
     unsigned n_gone = 0;
 
-    g_array_sort(wanted, (GCompareFunc)compare_slots);
     for (unsigned i = 0, j = 0; i < old->len; i++) {
         KvmSlot *slot = slot_at(old, i);
         while (j < wanted->len && slot_at(wanted, j)->start < slot->start)
@@ -176,6 +226,15 @@ void kvm_memory_on_view(void *opaque, FlatView *view)
         cpu_gate_open(&machine->gate);
 }
 
+void kvm_memory_on_a20(KvmMachine *machine)
+{
+    const CpuBoard *board = machine->board;
+
+    g_rec_mutex_lock(board->lock);
+    kvm_memory_on_view(machine, address_space_view(board->memory));
+    g_rec_mutex_unlock(board->lock);
+}
+
 bool kvm_memory_init(KvmMachine *machine, GError **error)
 {
     const CpuBoard *board = machine->board;
@@ -184,7 +243,7 @@ bool kvm_memory_init(KvmMachine *machine, GError **error)
     machine->slots = g_array_new(FALSE, TRUE, sizeof(KvmSlot));
     machine->free_ids = g_array_new(FALSE, FALSE, sizeof(unsigned));
     g_rec_mutex_lock(board->lock);
-    g_autoptr(GArray) wanted = slots_of(address_space_view(board->memory));
+    g_autoptr(GArray) wanted = slots_of(machine, address_space_view(board->memory));
     for (unsigned i = 0; i < wanted->len && good; i++) {
         KvmSlot *slot = slot_at(wanted, i);
         slot->id = take_id(machine);

@@ -128,8 +128,8 @@ static void on_mmio(KvmCpu *cpu)
     struct kvm_run *run = cpu->run;
     const CpuBoard *board = cpu->vcpu.board;
 
-    access_board(cpu, board->memory, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
-                 run->mmio.is_write);
+    access_board(cpu, board->memory, kvm_memory_bend(cpu->machine, run->mmio.phys_addr),
+                 run->mmio.data, run->mmio.len, run->mmio.is_write);
     cpu->needs_entry = true;
 }
 
@@ -251,7 +251,9 @@ static int answer_signals(KvmCpu *cpu)
     if (__atomic_load_n(&cpu->run->immediate_exit, __ATOMIC_SEQ_CST))
         __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
-        take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK | VCPU_SIGNAL_A20);
+        take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK);
+        if (take_signal(cpu, VCPU_SIGNAL_A20))
+            kvm_memory_on_a20(cpu->machine);
         if (take_signal(cpu, VCPU_SIGNAL_STOP)) {
             int exit = kvm_cpu_complete(cpu);
             kvm_note_tsc(cpu);

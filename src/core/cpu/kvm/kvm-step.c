@@ -34,11 +34,11 @@ static uint8_t *find_byte(KvmCpu *cpu, uint64_t linear)
 
     if (ioctl(cpu->fd, KVM_TRANSLATE, &translation) < 0 || !translation.valid)
         return NULL;
+    uint64_t gpa = kvm_memory_bend(cpu->machine, translation.physical_address);
     g_rec_mutex_lock(board->lock);
-    const Span *span =
-        flat_view_find(address_space_view(board->memory), translation.physical_address, NULL);
+    const Span *span = flat_view_find(address_space_view(board->memory), gpa, NULL);
     if (span && span->ram)
-        byte = span->ram->host + span->ram_offset + (translation.physical_address - span->start);
+        byte = span->ram->host + span->ram_offset + (gpa - span->start);
     g_rec_mutex_unlock(board->lock);
     return byte;
 }
