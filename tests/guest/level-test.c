@@ -13,7 +13,11 @@
 #include <cmocka.h>
 
 #include "tiny-machine.h"
+#include <errno.h>
 #include <gio/gio.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define END_US (60 * G_USEC_PER_SEC)
@@ -21,6 +25,22 @@
 /* Exit codes. */
 #define GOOD 1
 #define SOME_FOR_NOTHING 2
+
+/* A kernel that takes no interrupt routes any more. */
+static unsigned routes_fail; /* atomic */
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list rest;
+
+    va_start(rest, request);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    if (request == KVM_SET_GSI_ROUTING && __atomic_load_n(&routes_fail, __ATOMIC_SEQ_CST)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
 
 static void check(const CpuOps *cpu, bool moves)
 {
@@ -41,6 +61,8 @@ static void check(const CpuOps *cpu, bool moves)
      * begins again before its handler has looked at the wire. */
     if (cpu != &cpu_kvm_ops || machine_exit_code(machine) != SOME_FOR_NOTHING)
         assert_int_equal(machine_exit_code(machine), GOOD);
+    if (routes_fail)
+        assert_string_equal(machine_cpu_name(machine), "software");
 }
 
 static void on_the_software_cpu(void **state)
@@ -58,12 +80,20 @@ static void on_one_and_the_other(void **state)
     check(&cpu_kvm_ops, true);
 }
 
+static void on_a_kvm_that_takes_no_routes(void **state)
+{
+    __atomic_store_n(&routes_fail, 1, __ATOMIC_SEQ_CST);
+    check(&cpu_kvm_ops, false);
+    __atomic_store_n(&routes_fail, 0, __ATOMIC_SEQ_CST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(on_the_software_cpu),
         cmocka_unit_test(on_kvm),
         cmocka_unit_test(on_one_and_the_other),
+        cmocka_unit_test(on_a_kvm_that_takes_no_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,8 @@ struct KvmMachine {
     GArray *bells;                  /* the doorbells that the kernel has; board lock */
     struct kvm_irq_routing *routes; /* owned; board lock */
     unsigned next_route;
+    uint32_t unended[8]; /* board lock: vectors whose end the kernel does not tell … */
+    bool has_unended;    /* … atomic: if any */
 
     uint32_t *msrs; /* owned: indices that both KVM and CpuState have */
     unsigned n_msrs;
@@ -164,6 +166,9 @@ void kvm_detach_message(void *backend, int number, int fd);
 
 /* kvm-irq.c. A message to the local APICs; any thread. */
 void kvm_irq_send(void *backend, const ApicMessage *message);
+/* No vCPU runs, and each still has its interrupts: board->apic_eoi() for those whose end the kernel
+ * was not ready to tell. */
+void kvm_irq_make_up_for_ends(KvmMachine *machine);
 /* A level-triggered interrupt that another sent: its end must be told all the same. */
 void kvm_irq_expect_end(KvmMachine *machine, unsigned apic_id, uint8_t vector);
 

@@ -245,6 +245,13 @@ static void offer_pic_interrupt(KvmCpu *cpu)
     run->request_interrupt_window = board->pending(board->opaque, cpu->vcpu.id);
 }
 
+/* The instruction under way is finished here; what it has had of a device is the guest's. */
+static CpuExit leave(KvmCpu *cpu, const char *why)
+{
+    int exit = kvm_cpu_complete(cpu);
+    return exit == KVM_GO_ON ? give_up(cpu, g_strdup(why)) : (CpuExit)exit;
+}
+
 /* Between two visits to the guest. A kick sets its signal first. */
 static int answer_signals(KvmCpu *cpu)
 {
@@ -252,6 +259,8 @@ static int answer_signals(KvmCpu *cpu)
         __atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_SEQ_CST))) {
         take_signal(cpu, VCPU_SIGNAL_INTERRUPT | VCPU_SIGNAL_WORK);
+        if (__atomic_load_n(&cpu->machine->has_unended, __ATOMIC_SEQ_CST))
+            return leave(cpu, "KVM takes no more interrupt routes");
         if (take_signal(cpu, VCPU_SIGNAL_A20))
             kvm_memory_on_a20(cpu->machine);
         if (take_signal(cpu, VCPU_SIGNAL_STOP)) {

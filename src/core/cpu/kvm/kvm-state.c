@@ -304,6 +304,8 @@ void kvm_get_state(Vcpu *vcpu, CpuState *state)
         *state = *cpu->refused;
         return;
     }
+    if (__atomic_load_n(&cpu->machine->has_unended, __ATOMIC_SEQ_CST))
+        kvm_irq_make_up_for_ends(cpu->machine);
     kvm_apic_get(cpu); /* first: what it had pending becomes an event of the vCPU's */
     kvm_get_registers(cpu, state);
     state->nmi_pending = get_nmi_pending(cpu);
