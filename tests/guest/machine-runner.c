@@ -32,7 +32,7 @@ typedef struct {
     char *kernel, *initrd, *append, *firmware, *nvram;
     int timeout_s;
     char *until_serial, *until_debug, *until_text, *marks, *screenshot;
-    gboolean rng, uefi, deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet,
+    gboolean rng, uefi, hyperv, deterministic, no_reboot, boot_menu, disk_first, debug_exit, quiet,
         show_text, press_power, pauses;
     gint64 max_instructions;
     char *states;
@@ -285,6 +285,7 @@ static void fill_config(Runner *r, MachineConfig *config)
         .nvram_path = r->nvram,
         .boot_order = r->disk_first ? "disk,cdrom" : NULL,
         .boot_menu = r->boot_menu,
+        .hyperv = r->hyperv ? MACHINE_HYPERV_ON : MACHINE_HYPERV_OFF,
         .kernel_path = r->kernel,
         .initrd_path = r->initrd,
         .kernel_command_line = r->append,
@@ -375,6 +376,7 @@ int main(int argc, char **argv)
         { "deterministic", 0, 0, G_OPTION_ARG_NONE, &r.deterministic, "Clock by instructions",
           NULL },
         { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &r.no_reboot, "A reset ends the run", NULL },
+        { "hyperv", 0, 0, G_OPTION_ARG_NONE, &r.hyperv, "With Hyper-V's interface", NULL },
         { "boot-menu", 0, 0, G_OPTION_ARG_NONE, &r.boot_menu, "Firmware offers its menu", NULL },
         { "disk-first", 0, 0, G_OPTION_ARG_NONE, &r.disk_first, "Boot from disk, then disc", NULL },
         { "debug-exit", 0, 0, G_OPTION_ARG_NONE, &r.debug_exit, "Port 501h ends the run", NULL },

@@ -29,6 +29,7 @@ def run(options, cpus, *settings):
     print(f"--- {' '.join(settings)}", flush=True)
     child = subprocess.Popen(
         [options.runner, *(["--pauses"] if options.pauses else []), f"--cpu={options.cpu}", "--memory=64",
+         *(["--hyperv"] if "hyperv=1" in settings else []),
          *([f"--moves-ms={MOVE_MS}"] if options.moves else []), f"--cpus={cpus}", f"--kernel={options.image}",
          "--append=" + " ".join(settings), "--debug-exit", "--no-reboot", f"--timeout={options.seconds + 120}"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -64,6 +64,7 @@ static void read_word(const char *word)
     read_option(word, "round_ms=", &run.round_ms);
     read_option(word, "patience=", &run.patience_s);
     read_option(word, "x2apic=", &run.x2apic);
+    read_option(word, "hyperv=", &run.hyperv);
     read_option(word, "split=", &run.split);
     read_option(word, "plain=", &run.plain);
     if (!starts_with(word, "mode=", &word))

@@ -125,7 +125,7 @@ static inline Cpu *cpu_at(unsigned id)
 /* The run, from the command line: "cpus=8 seconds=5 mode=stress". */
 typedef struct {
     uint64_t n_cpus, seconds, round_ms, patience_s;
-    uint64_t x2apic, split; /* LOCKed accesses across cache lines and pages too */
+    uint64_t x2apic, hyperv, split; /* LOCKed accesses across cache lines and pages too */
     uint64_t plain; /* read-modify-write without LOCK translates once (not so in QEMU's TCG) */
     char mode[16];
     uint64_t tsc_hz, apic_hz; /* measured */
