@@ -352,6 +352,26 @@ class KvmHosts(unittest.TestCase):
                 self.assertIn("KVM could not go on with this machine", reason)
             self.check("stop", "--force", "Box")
 
+    def test_hyperv_is_refused_or_done_without_where_kvm_cannot_have_it(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M", "--cpu", "kvm", "--os", "win10")
+        self.check("start", "Box", "--headless")
+        self.assertEqual(self.state("Box")[:2], ("running", "kvm"))
+        self.check("stop", "--force", "Box")
+        self.on_host("lacks=188")  # KVM_CAP_X86_USER_SPACE_MSR
+        self.check("start", "Box", "--headless")
+        self.assertEqual(self.state("Box")[:2], ("running", "kvm"))
+        self.check("stop", "--force", "Box")
+        self.check("set", "Box", "hyperv=on")
+        result = self.vitrinectl("start", "Box", "--headless")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("The Hyper-V interface that is set for this machine needs a newer KVM", result.stderr)
+        self.assertEqual(self.state("Box")[0], "off")
+        self.check("set", "Box", "cpu=software")
+        self.check("start", "Box", "--headless")
+        self.assertEqual(self.state("Box")[:2], ("running", "software"))
+
     def start_and_get_stuck(self):
         """A machine that got as far as its firmware, and a KVM that never gives it back."""
         stuck = self.folder + "/stuck"
