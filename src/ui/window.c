@@ -71,12 +71,12 @@ bool window_machine_is_live(VitrineWindow *self)
 }
 
 /* How to get the keyboard back, or else what the machine does. A narrow header has room for the
- * keys alone: the sentence is under the pointer, and for screen readers, everywhere. */
+ * keys alone, and the sentence under the pointer; screen readers have it everywhere. */
 static void window_update_hint(VitrineWindow *self, const char *hint, const char *state)
 {
     g_autofree char *keys = hint ? vitrine_machine_page_dup_brief_release_label(self->page) : NULL;
     adw_window_title_set_subtitle(self->machine_title, !hint ? state : self->narrow ? keys : hint);
-    gtk_widget_set_tooltip_text(GTK_WIDGET(self->machine_title), hint);
+    gtk_widget_set_tooltip_text(GTK_WIDGET(self->machine_title), self->narrow ? hint : NULL);
     gtk_accessible_update_property(GTK_ACCESSIBLE(self->machine_title),
                                    GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, hint ? hint : state, -1);
 }
