@@ -56,6 +56,7 @@ static int add_drive(const char *bundle, DefinitionDriveType type, const char *p
     }
     definition->drive[slot].type = type;
     definition->drive[slot].read_only = false;
+    definition->drive[slot].interface = INTERFACE_AHCI;
     g_free(definition->drive[slot].path);
     definition->drive[slot].path = g_strdup(path);
     return bundle_save(bundle, definition, error) ? slot : -1;

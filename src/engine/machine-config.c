@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "engine/cpu-choice.h"
 #include "engine/cpu-words.h"
+#include "model/defaults.h"
 #include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -167,6 +168,7 @@ bool engine_config_init(EngineConfig *out, const char *bundle, const Definition 
         definition->clock == CLOCK_CHOICE_DETERMINISTIC ? CLOCK_DETERMINISTIC : CLOCK_REAL;
     config->boot_order = definition->boot == BOOT_DISK_CDROM ? "disk,cdrom" : "cdrom,disk";
     config->boot_menu = definition->boot_menu;
+    config->has_rng = machine_defaults_has_virtio(definition->os);
     config->rtc_base = -1;
     choose_firmware(out, bundle, definition, disposable);
     if (definition->kernel[0]) {

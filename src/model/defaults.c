@@ -27,6 +27,24 @@ static const struct {
     { "netbsd", 1 * GIB, 16 * GIB, 1 },
 };
 
+/* Prefixes, too: Linux distributions and the BSDs. */
+static const char *const virtio_systems[] = {
+    "alma",       "alpine",     "alt",       "arch",     "asianux",   "centos",  "circle",
+    "debian",     "devuan",     "element",   "endless",  "eurolinux", "fedora",  "freebsd",
+    "gentoo",     "gnome",      "guix",      "linux",    "mageia",    "manjaro", "netbsd",
+    "nixos",      "ol",         "openbsd",   "opensuse", "popos",     "rhel",    "rocky",
+    "scientific", "silverblue", "slackware", "sled",     "sles",      "slem",    "trisquel",
+    "ubuntu",     "void",
+};
+
+bool machine_defaults_has_virtio(const char *os)
+{
+    for (unsigned i = 0; os && i < G_N_ELEMENTS(virtio_systems); i++)
+        if (g_str_has_prefix(os, virtio_systems[i]))
+            return true;
+    return false;
+}
+
 uint64_t host_memory_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);

@@ -17,6 +17,9 @@ typedef struct {
  * that system, 0 when not known. */
 void machine_defaults_get(const char *os, uint64_t minimum_memory, uint64_t recommended_memory,
                           MachineDefaults *out_defaults);
+/* Whether every usual version of that system has drivers for virtio devices, so that one more does
+ * not show up there as unknown hardware. NULL or "": nobody knows, no. */
+bool machine_defaults_has_virtio(const char *os);
 /* Memory and processors of this host; 0 and 1 when unknown. */
 uint64_t host_memory_bytes(void);
 unsigned host_n_cpus(void);

@@ -398,7 +398,8 @@ static bool refuse_key(const char *name, GError **error)
         g_string_append_printf(known, "%s, ", machine_keys[k].name);
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
                 _("There is no setting “%s”; there are: %sdrive-N.type, drive-N.path, "
-                  "drive-N.read-only (N 0 to %d), linux.kernel, linux.initrd, linux.command-line"),
+                  "drive-N.read-only, drive-N.interface (N 0 to %d), linux.kernel, linux.initrd, "
+                  "linux.command-line"),
                 name, known->str, DEFINITION_MAX_DRIVES - 1);
     return false;
 }
@@ -417,6 +418,18 @@ bool definition_set(Definition *definition, const char *name, const char *value,
     return false;
 }
 
+static bool check_interfaces(const Definition *definition, const char *where, GError **error)
+{
+    for (unsigned i = 0; i < DEFINITION_MAX_DRIVES; i++)
+        if (definition->drive[i].type == DRIVE_CDROM &&
+            definition->drive[i].interface != INTERFACE_AHCI) {
+            g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
+                        _("%s: [drive-%u] is a CD drive, which needs interface=ahci"), where, i);
+            return false;
+        }
+    return true;
+}
+
 bool definition_check_runs(const Definition *definition, const char *where, GError **error)
 {
     if (definition->clock == CLOCK_CHOICE_DETERMINISTIC && definition->cpu == CPU_CHOICE_KVM)
@@ -428,7 +441,7 @@ bool definition_check_runs(const Definition *definition, const char *where, GErr
         g_set_error(error, APP_ERROR, APP_ERROR_INVALID,
                     _("%s: [machine] clock is “deterministic”, which needs cpus=1"), where);
     else
-        return true;
+        return check_interfaces(definition, where, error);
     return false;
 }
 

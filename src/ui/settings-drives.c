@@ -90,6 +90,34 @@ static const char *read_only_key(unsigned number)
     return keys[number];
 }
 
+static const char *interface_key(unsigned number)
+{
+    static const char *const keys[DEFINITION_MAX_DRIVES] = {
+        "drive-0.interface", "drive-1.interface", "drive-2.interface",
+        "drive-3.interface", "drive-4.interface", "drive-5.interface"
+    };
+    return keys[number];
+}
+
+static void disk_row_add_interface(VitrineSettingsDrives *self, AdwExpanderRow *row,
+                                   unsigned number)
+{
+    static const char *const words[] = { "ahci", "virtio", NULL };
+    const char *const shown[] = { _("SATA (AHCI)"), "virtio", NULL };
+    g_autoptr(GtkStringList) names = gtk_string_list_new(shown);
+    GtkWidget *interface = adw_combo_row_new();
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(interface), _("Interface"));
+    adw_action_row_set_subtitle(
+        ADW_ACTION_ROW(interface),
+        _("Every system knows SATA. virtio is faster, but the guest needs a driver for it: Linux "
+          "has one, Windows has none at first"));
+    adw_action_row_set_subtitle_lines(ADW_ACTION_ROW(interface), 0);
+    adw_combo_row_set_model(ADW_COMBO_ROW(interface), G_LIST_MODEL(names));
+    settings_note_next_start(self->machine, interface);
+    settings_bind_choice(self->store, interface_key(number), ADW_COMBO_ROW(interface), words);
+    adw_expander_row_add_row(row, interface);
+}
+
 static GtkWidget *disk_row(VitrineSettingsDrives *self, unsigned number,
                            const DefinitionDrive *drive)
 {
@@ -115,6 +143,7 @@ static GtkWidget *disk_row(VitrineSettingsDrives *self, unsigned number,
     settings_note_next_start(self->machine, read_only);
     settings_bind_switch(self->store, read_only_key(number), GTK_SWITCH(toggle), "true", "false");
     adw_expander_row_add_row(ADW_EXPANDER_ROW(row), read_only);
+    disk_row_add_interface(self, ADW_EXPANDER_ROW(row), number);
     adw_expander_row_add_action(
         ADW_EXPANDER_ROW(row),
         row_button("user-trash-symbolic", _("Remove disk"), "drives.remove", number));

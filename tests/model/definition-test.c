@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Copyright the Vitrine developers */
 #include "base/errors.h"
+#include "model/defaults.h"
 #include "model/definition.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,6 +166,29 @@ static void sizes_are_read_and_written(void **state)
     assert_string_equal(text, "1536M");
 }
 
+static void a_disc_is_at_ahci_and_a_disk_where_it_is_put(void **state)
+{
+    g_autoptr(Definition) definition =
+        parse(HEAD "[drive-0]\ntype=disk\npath=a\ninterface=virtio\n[drive-1]\ntype=cdrom\n");
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(definition->drive[0].interface, INTERFACE_VIRTIO);
+    assert_int_equal(definition->drive[1].interface, INTERFACE_AHCI);
+    assert_true(definition_check_runs(definition, "m.conf", NULL));
+    assert_true(definition_set(definition, "drive-1.interface", "virtio", NULL));
+    assert_false(definition_check_runs(definition, "m.conf", &error));
+    assert_non_null(strstr(error->message, "[drive-1]"));
+}
+
+static void systems_with_drivers_for_virtio_are_known(void **state)
+{
+    assert_true(machine_defaults_has_virtio("debian12"));
+    assert_true(machine_defaults_has_virtio("openbsd7.1"));
+    assert_false(machine_defaults_has_virtio("win11"));
+    assert_false(machine_defaults_has_virtio(""));
+    assert_false(machine_defaults_has_virtio(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +200,8 @@ int main(void)
         cmocka_unit_test(a_refused_set_changes_nothing),
         cmocka_unit_test(a_name_is_measured_in_characters),
         cmocka_unit_test(sizes_are_read_and_written),
+        cmocka_unit_test(a_disc_is_at_ahci_and_a_disk_where_it_is_put),
+        cmocka_unit_test(systems_with_drivers_for_virtio_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
