@@ -10,6 +10,8 @@
 /* after those */
 #include <cmocka.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* A device that remembers what reached it. */
 typedef struct {
@@ -353,6 +355,66 @@ static void windows_are_cut_at_the_end_of_the_space(void **state)
     assert_int_equal(address_space_view(f->as)->spans[0].end, UINT64_C(1) << 40);
 }
 
+static unsigned rings(int fd)
+{
+    eventfd_t count = 0;
+
+    return eventfd_read(fd, &count) == 0 ? (unsigned)count : 0;
+}
+
+static bool write_at(Fixture *f, uint64_t addr, unsigned size, uint64_t value)
+{
+    const Span *span = flat_view_find(address_space_view(f->as), addr, NULL);
+
+    return span && span_write_lockless(span, addr, size, value);
+}
+
+static void a_doorbell_rings_without_the_device(void **state)
+{
+    Fixture *f = *state;
+    int any = eventfd(0, EFD_NONBLOCK), one = eventfd(0, EFD_NONBLOCK);
+    const Doorbell bell[] = {
+        { .offset = 0x104, .fd = any },
+        { .offset = 0x108, .size = 2, .has_value = true, .value = 3, .fd = one }
+    };
+    const DoorbellSet bells = { 2, bell };
+    Region *region = address_space_map_device(f->as, 0x1000, 0x20, 0, &f->probe->dev, 0x100);
+
+    assert_false(write_at(f, 0x1004, 4, 0));
+    region_set_doorbells(region, &bells);
+    assert_true(write_at(f, 0x1004, 4, 0));
+    assert_true(write_at(f, 0x1004, 2, 7));
+    assert_int_equal(rings(any), 2);
+    assert_true(write_at(f, 0x1008, 2, 0x10003));
+    assert_false(write_at(f, 0x1008, 4, 3)); /* another size */
+    assert_false(write_at(f, 0x1008, 2, 4)); /* another value */
+    assert_false(write_at(f, 0x1005, 1, 0)); /* no doorbell */
+    assert_int_equal(rings(one), 1);
+    assert_int_equal(f->probe->n_writes, 0);
+    close(any);
+    close(one);
+}
+
+static void doorbells_move_with_their_window(void **state)
+{
+    Fixture *f = *state;
+    int fd = eventfd(0, EFD_NONBLOCK);
+    const Doorbell bell = { .offset = 0x14, .fd = fd };
+    const DoorbellSet bells = { 1, &bell };
+    Region *region = address_space_map_device(f->as, 0x1000, 0x20, 0, &f->probe->dev, 0);
+
+    region_set_doorbells(region, &bells);
+    address_space_map_hole(f->as, 0x1010, 2, 1); /* in two pieces */
+    assert_true(write_at(f, 0x1014, 2, 0));
+    region_set_start(region, 0x3000);
+    assert_false(write_at(f, 0x1014, 2, 0));
+    assert_true(write_at(f, 0x3014, 2, 0));
+    region_set_enabled(region, false);
+    assert_false(write_at(f, 0x3014, 2, 0));
+    assert_int_equal(rings(fd), 2);
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -374,6 +436,8 @@ int main(void)
         TEST(dma_marks_pages_dirty_and_drops_decoded_code),
         TEST(memory_larger_than_the_host_is_refused_with_words),
         TEST(windows_are_cut_at_the_end_of_the_space),
+        TEST(a_doorbell_rings_without_the_device),
+        TEST(doorbells_move_with_their_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
