@@ -10,6 +10,9 @@
 
 #define PARAVIRT_MAX_CPUS 64
 
+enum { KVM_CALL_CLOCK_PAIRING = 9 };
+enum { KVM_FAULT = -14, KVM_NOT_SUPPORTED = -95, KVM_NOT_IMPLEMENTED = -1000 };
+
 /* A vCPU's time information in guest memory. */
 typedef struct {
     uint64_t msr;     /* address | enabled */
@@ -48,6 +51,7 @@ bool pv_clock_has_msr(const CpuModel *model, uint32_t msr);
 bool pv_clock_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, uint64_t *out_value);
 bool pv_clock_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
                         uint64_t value);
+int64_t pv_clock_pair(const CpuBoard *board, ParavirtTsc tsc, uint64_t gpa, uint64_t type);
 void pv_clock_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc);
 
 /* hyperv.c */

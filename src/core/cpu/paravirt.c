@@ -48,6 +48,19 @@ bool paravirt_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, Paravi
     return good;
 }
 
+int64_t paravirt_call(const CpuBoard *board, ParavirtTsc tsc, uint64_t number, uint64_t a0,
+                      uint64_t a1)
+{
+    int64_t answer = KVM_NOT_IMPLEMENTED;
+
+    if (!board->paravirt || number != KVM_CALL_CLOCK_PAIRING)
+        return answer;
+    g_rec_mutex_lock(board->lock);
+    answer = pv_clock_pair(board, tsc, a0, a1);
+    g_rec_mutex_unlock(board->lock);
+    return answer;
+}
+
 void paravirt_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc)
 {
     if (!board->paravirt)

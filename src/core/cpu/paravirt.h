@@ -27,6 +27,11 @@ bool paravirt_read_msr(const CpuBoard *board, unsigned id, uint32_t msr, Paravir
                        uint64_t *out_value);
 bool paravirt_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, ParavirtTsc tsc,
                         uint64_t value);
+/* A hypercall as KVM's guests make it (Documentation/virt/kvm/x86/hypercalls.rst), from ring 0, for
+ * CPUs that have no kernel to answer it: the number, up to two arguments, and what to put in RAX.
+ * Thread and lock as above. */
+int64_t paravirt_call(const CpuBoard *board, ParavirtTsc tsc, uint64_t number, uint64_t a0,
+                      uint64_t a1);
 /* The vCPU's TSC counts from elsewhere: what was derived from it is written anew. Any thread while
  * the vCPU is in no guest code; takes the board lock. */
 void paravirt_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc);

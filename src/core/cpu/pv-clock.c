@@ -15,6 +15,7 @@ enum { /* MSRs; the first two are the same ones by their first numbers */
        MSR_SYSTEM_TIME = 0x4B564D01,
 };
 
+#define CLOCK_PAIRING_WALL_CLOCK 0
 #define SYSTEM_TIME_ENABLED 1u
 #define FLAG_TSC_STABLE 1u /* all vCPUs' lines are one */
 
@@ -90,13 +91,19 @@ static void write_time_info(const CpuBoard *board, unsigned id)
     page->version += 2;
 }
 
+/* The time of day when the machine's clock was 0. */
+static uint64_t power_on_time_ns(const CpuBoard *board)
+{
+    int64_t base_seconds = board->paravirt->base_seconds;
+
+    return base_seconds == -1 ? (uint64_t)g_get_real_time() * 1000 - clock_now_ns(board->clock)
+                              : (uint64_t)base_seconds * CLOCK_NS_PER_SECOND;
+}
+
 static void write_wall_clock(const CpuBoard *board)
 {
     const Paravirt *pv = board->paravirt;
-    uint64_t now_ns = clock_now_ns(board->clock);
-    uint64_t power_on_ns = pv->base_seconds == -1
-                               ? (uint64_t)g_get_real_time() * 1000 - now_ns
-                               : (uint64_t)pv->base_seconds * CLOCK_NS_PER_SECOND;
+    uint64_t power_on_ns = power_on_time_ns(board);
     WallClock wall = { .seconds = (uint32_t)(power_on_ns / CLOCK_NS_PER_SECOND),
                        .nanoseconds = (uint32_t)(power_on_ns % CLOCK_NS_PER_SECOND) };
     uint32_t version = 0;
@@ -129,6 +136,23 @@ bool pv_clock_write_msr(const CpuBoard *board, unsigned id, uint32_t msr, Paravi
     if (value & SYSTEM_TIME_ENABLED)
         write_time_info(board, id);
     return true;
+}
+
+/* The time of day and the TSC of one moment: how a guest keeps the host's time. */
+int64_t pv_clock_pair(const CpuBoard *board, ParavirtTsc tsc, uint64_t gpa, uint64_t type)
+{
+    uint64_t now_ns = power_on_time_ns(board) + clock_now_ns(board->clock);
+    struct {
+        int64_t seconds, nanoseconds;
+        uint64_t tsc;
+        uint32_t flags, padding[9];
+    } pair = { (int64_t)(now_ns / CLOCK_NS_PER_SECOND), (int64_t)(now_ns % CLOCK_NS_PER_SECOND),
+               .tsc = tsc.now };
+
+    G_STATIC_ASSERT(sizeof pair == 64);
+    if (type != CLOCK_PAIRING_WALL_CLOCK)
+        return KVM_NOT_SUPPORTED;
+    return dma_write(board->memory, gpa, &pair, sizeof pair) ? 0 : KVM_FAULT;
 }
 
 void pv_clock_set_tsc(const CpuBoard *board, unsigned id, ParavirtTsc tsc)

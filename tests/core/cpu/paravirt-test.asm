@@ -18,6 +18,7 @@ snippet cpuid_32, 32
     end
 
 snippet call_hypervisor, 64
+    mov rbx, rsi
     vmcall
     end
 snippet call_hypervisor_amd, 64

@@ -31,6 +31,7 @@ enum { VECTOR_UD = 6, VECTOR_GP = 13 };
 #define INFO 0x30000u /* a vCPU's time information */
 #define WALL 0x31000u /* the time of day of power-on */
 #define ENABLED 1u
+#define CLOCK_PAIRING 9
 #define NS_OF_A_MS 1000000
 
 typedef struct {
@@ -280,6 +281,29 @@ static void calls_that_are_not_offered_say_so(void **test)
     assert_int_equal(state.gpr[RAX], (uint32_t)-1000);
 }
 
+/* On KVM the kernel does it. */
+static void a_call_pairs_the_time_of_day_with_the_tsc(void **test)
+{
+    Fixture *f = *test;
+    uint64_t seconds, nanoseconds, tsc;
+
+    if (cpu_harness_is_kvm(f->harness))
+        skip();
+    assert_int_equal(run(f, "call_hypervisor", CLOCK_PAIRING, 0, 0, WALL), -1);
+    assert_int_equal(f->state.gpr[RAX], 0);
+    uint64_t now_ns = clock_now_ns(clock_of(f));
+    memcpy(&seconds, f->ram + WALL, 8);
+    memcpy(&nanoseconds, f->ram + WALL + 8, 8);
+    memcpy(&tsc, f->ram + WALL + 16, 8);
+    assert_int_equal(seconds, CPU_HARNESS_POWER_ON);
+    assert_in_range(nanoseconds, 0, now_ns);
+    assert_in_range(tsc, nanoseconds, now_ns); /* both since power-on */
+    assert_int_equal(run(f, "call_hypervisor", CLOCK_PAIRING, 1, 0, WALL), -1);
+    assert_int_equal((int64_t)f->state.gpr[RAX], -95);
+    assert_int_equal(run(f, "call_hypervisor", CLOCK_PAIRING, 0, 0, CPU_HARNESS_RAM_SIZE - 32), -1);
+    assert_int_equal((int64_t)f->state.gpr[RAX], -14);
+}
+
 /* Hyper-V */
 
 #define OVERLAY 0x32000u
@@ -458,10 +482,15 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(kvm_is_found_by_its_signature),     TEST(system_time_is_the_machines_clock),
-        TEST(both_numbers_are_one_register),     TEST(wall_clock_is_the_time_of_power_on),
-        TEST(setting_the_tsc_leaves_the_time),   TEST(nothing_is_written_once_it_is_switched_off),
-        TEST(wild_addresses_do_no_harm),         TEST(a_reset_forgets_and_a_load_brings_back),
+        TEST(kvm_is_found_by_its_signature),
+        TEST(system_time_is_the_machines_clock),
+        TEST(both_numbers_are_one_register),
+        TEST(wall_clock_is_the_time_of_power_on),
+        TEST(setting_the_tsc_leaves_the_time),
+        TEST(nothing_is_written_once_it_is_switched_off),
+        TEST(wild_addresses_do_no_harm),
+        TEST(a_reset_forgets_and_a_load_brings_back),
+        TEST(a_call_pairs_the_time_of_day_with_the_tsc),
         TEST(calls_that_are_not_offered_say_so),
     };
 #define HYPERV(name) cmocka_unit_test_setup_teardown(name, setup_hyperv, teardown)

@@ -4,7 +4,6 @@
 /* Model-specific registers (SDM vol. 4), the time-stamp counter and RDRAND. An MSR that the model
  * does not have is #GP, as on the processor: guests probe. */
 
-#include "core/cpu/paravirt.h"
 #include "core/cpu/soft/system.h"
 #include <sys/random.h>
 
@@ -96,8 +95,7 @@ static bool is_apic_msr(uint32_t msr)
     return msr == MSR_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
 }
 
-/* The board takes its lock, and looks at the clock. */
-static void leave_for_board(SoftCpu *cpu)
+void soft_leave_for_board(SoftCpu *cpu)
 {
     if (clock_kind(cpu->vcpu.board->clock) == CLOCK_DETERMINISTIC)
         soft_sync_clock(cpu);
@@ -109,7 +107,7 @@ static bool read_apic_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out_value)
     const CpuBoard *board = cpu->vcpu.board;
     if (!board->apic_read_msr)
         return false;
-    leave_for_board(cpu);
+    soft_leave_for_board(cpu);
     bool ok = board->apic_read_msr(board->opaque, cpu->vcpu.id, msr, out_value);
     soft_guest_enter(cpu);
     return ok;
@@ -120,7 +118,7 @@ static bool write_apic_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
     const CpuBoard *board = cpu->vcpu.board;
     if (!board->apic_write_msr)
         return false;
-    leave_for_board(cpu);
+    soft_leave_for_board(cpu);
     bool ok = board->apic_write_msr(board->opaque, cpu->vcpu.id, msr, value);
     soft_guest_enter(cpu);
     if (ok && msr == MSR_APIC_BASE)
@@ -152,7 +150,7 @@ static bool write_deadline(SoftCpu *cpu, uint64_t value)
            write_apic_msr(cpu, MSR_TSC_DEADLINE, cpu_deadline_to_ns(value, cpu->tsc_offset, hz));
 }
 
-static ParavirtTsc paravirt_tsc(const SoftCpu *cpu)
+ParavirtTsc soft_paravirt_tsc(const SoftCpu *cpu)
 {
     return (ParavirtTsc){ .now = soft_tsc(cpu), .offset = cpu->tsc_offset };
 }
@@ -161,8 +159,9 @@ static bool read_paravirt_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out_value)
 {
     if (!paravirt_has_msr(&cpu->vcpu.board->model, msr))
         return false;
-    leave_for_board(cpu);
-    bool ok = paravirt_read_msr(cpu->vcpu.board, cpu->vcpu.id, msr, paravirt_tsc(cpu), out_value);
+    soft_leave_for_board(cpu);
+    bool ok =
+        paravirt_read_msr(cpu->vcpu.board, cpu->vcpu.id, msr, soft_paravirt_tsc(cpu), out_value);
     soft_guest_enter(cpu);
     return ok;
 }
@@ -171,8 +170,8 @@ static bool write_paravirt_msr(SoftCpu *cpu, uint32_t msr, uint64_t value)
 {
     if (!paravirt_has_msr(&cpu->vcpu.board->model, msr))
         return false;
-    leave_for_board(cpu);
-    bool ok = paravirt_write_msr(cpu->vcpu.board, cpu->vcpu.id, msr, paravirt_tsc(cpu), value);
+    soft_leave_for_board(cpu);
+    bool ok = paravirt_write_msr(cpu->vcpu.board, cpu->vcpu.id, msr, soft_paravirt_tsc(cpu), value);
     soft_guest_enter(cpu);
     return ok;
 }
@@ -278,8 +277,8 @@ static void adjust_tsc(SoftCpu *cpu, uint64_t difference)
     cpu->tsc_adjust += difference;
     if (difference == 0)
         return;
-    leave_for_board(cpu);
-    paravirt_set_tsc(cpu->vcpu.board, cpu->vcpu.id, paravirt_tsc(cpu));
+    soft_leave_for_board(cpu);
+    paravirt_set_tsc(cpu->vcpu.board, cpu->vcpu.id, soft_paravirt_tsc(cpu));
     soft_guest_enter(cpu);
 }
 

@@ -162,7 +162,7 @@ static bool decode_group_7_special(SoftDecode *d)
 {
     switch (d->modrm) {
     case 0xC1:
-    case 0xD9: return goes_on(d, soft_op_hypercall); /* VMCALL, VMMCALL */
+    case 0xD9: return ends(d, soft_op_hypercall); /* VMCALL, VMMCALL */
     case 0xCA: return goes_on(d, soft_op_clac);
     case 0xCB: return goes_on(d, soft_op_stac);
     case 0xD0: return goes_on(d, soft_op_xgetbv);

@@ -10,6 +10,7 @@
  * last check that may fault, then commits. With @op NULL (events between instructions) cpu->rip is
  * exact already. */
 
+#include "core/cpu/paravirt.h"
 #include "core/cpu/soft/decode.h"
 #include "core/cpu/soft/soft-machine.h"
 
@@ -210,6 +211,10 @@ void soft_debug_io(SoftCpu *cpu, uint16_t port, unsigned size);
 SoftHandler soft_op_mov_to_dr, soft_op_mov_from_dr, soft_op_int1;
 
 /* msr.c. False: #GP. */
+/* Before the board is entered, which takes its lock and looks at the clock; soft_guest_enter()
+ * afterwards. */
+void soft_leave_for_board(SoftCpu *cpu);
+ParavirtTsc soft_paravirt_tsc(const SoftCpu *cpu);
 bool soft_read_msr(SoftCpu *cpu, uint32_t msr, uint64_t *out_value);
 bool soft_write_msr(SoftCpu *cpu, uint32_t msr, uint64_t value);
 
