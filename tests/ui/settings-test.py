@@ -49,7 +49,7 @@ class Settings(TreeTest):
         self.start_app()
         self.find_machine("Box, Off")
         self.open_settings()
-        self.find(LABEL, "The faster that works")
+        self.find(LABEL, "Automatic")
         self.ctl("set", "Box", "cpu=software")
         self.find(LABEL, "Software CPU")
 
