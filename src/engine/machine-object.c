@@ -5,6 +5,13 @@
 #include "model/medium.h"
 #include <glib/gi18n.h>
 
+/* As the wire has it (org.vitrine.Machine1.xml): for programs, so never translated. */
+static const char *state_name(MachineState state)
+{
+    static const char *const names[] = { "off", "running", "paused", "paused-problem", "failed" };
+    return names[state];
+}
+
 /* In words, after "the machine is". */
 static const char *state_words(MachineState state)
 {
@@ -253,7 +260,7 @@ void machine_object_sync_state(MachineObject *object)
     engine_note_problem(object->engine);
     if (state == MACHINE_OFF)
         return; /* said when all disks are written: machine_object_tell_off() */
-    tell_state(object, state_words(state), problem ? problem : "");
+    tell_state(object, state_name(state), problem ? problem : "");
 }
 
 void machine_object_tell_reset(MachineObject *object)
