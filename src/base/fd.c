@@ -19,6 +19,7 @@ bool fd_write_all(int fd, const void *bytes, gsize length, GError **error)
             if (saved == EINTR)
                 continue;
             g_set_error(error, G_IO_ERROR, g_io_error_from_errno(saved), "%s", g_strerror(saved));
+            errno = saved;
             return false;
         }
         at += n;

@@ -8,7 +8,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Writes all of @bytes, whatever signals and short writes come between. */
+/* Writes all of @bytes, whatever signals and short writes come between. On failure errno tells why,
+ * too. */
 bool fd_write_all(int fd, const void *bytes, gsize length, GError **error);
 /* A memfd named @name that holds @bytes, at offset 0. -1 and @error on failure. */
 int fd_new_memory(const char *name, const void *bytes, gsize length, GError **error);

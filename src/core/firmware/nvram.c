@@ -46,7 +46,7 @@ static int write_synced(const char *path, const void *bytes, size_t length)
     if (fd < 0)
         return errno;
     if (!fd_write_all(fd, bytes, length, &error))
-        failed = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) ? ENOSPC : EIO;
+        failed = errno;
     else if (fsync(fd) < 0)
         failed = errno;
     if (close(fd) < 0 && !failed)

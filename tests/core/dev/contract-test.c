@@ -20,6 +20,7 @@
 #include "core/dev/i8042.h"
 #include "core/dev/lpc.h"
 #include "core/dev/mch.h"
+#include "core/dev/pflash.h"
 #include "core/dev/pit.h"
 #include "core/dev/rtc.h"
 #include "core/dev/uart.h"
@@ -212,6 +213,12 @@ static Device *make_virtio_rng(Rig *rig)
     return virtio_rng_new(rig->board->machine.pci, PCI_DEVFN(3, 0));
 }
 
+static Device *make_pflash(Rig *rig)
+{
+    return pflash_new(&(PflashWiring){
+        .memory = rig->board->machine.memory, .base = 0xFFC00000, .image = rig->bios });
+}
+
 static const Row rows[] = {
     { "pic", make_pic, NOT_PCI },
     { "ioapic", make_ioapic, NOT_PCI },
@@ -227,6 +234,7 @@ static const Row rows[] = {
     { "fw-cfg", make_fw_cfg, NOT_PCI },
     { "mch", make_mch, PCI_DEVFN(0, 0) },
     { "lpc", make_lpc, PCI_DEVFN(31, 0) },
+    { "pflash", make_pflash, NOT_PCI, .shows_ram = true },
     { "vga", make_vga, PCI_DEVFN(1, 0), .shows_ram = true },
     { "ahci", make_ahci, PCI_DEVFN(31, 2) },
     { "virtio-blk", make_virtio_blk, PCI_DEVFN(8, 0) },
