@@ -31,7 +31,9 @@ static void fill_definition(Definition *definition, const ClientCreateOptions *o
         options->memory_bytes ? options->memory_bytes : defaults.memory_bytes;
     definition->n_cpus = options->n_cpus ? options->n_cpus : defaults.n_cpus;
     definition->cpu = options->cpu;
-    definition->firmware = options->firmware ? *options->firmware : defaults.firmware;
+    definition->firmware = options->firmware              ? *options->firmware
+                           : medium && medium->needs_uefi ? FIRMWARE_UEFI
+                                                          : defaults.firmware;
     if (options->os) {
         g_free(definition->os);
         definition->os = g_strdup(options->os);

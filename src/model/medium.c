@@ -31,13 +31,28 @@ static void refuse(GError **error, const char *path, const char *what)
     g_set_error(error, APP_ERROR, APP_ERROR_INVALID, _("“%s” %s"), path, what);
 }
 
-/* An El Torito catalogue with a bootable entry (El Torito 1.0 §2: validation entry, then the
- * initial entry, 88h when bootable). */
-static bool catalogue_boots(int fd, uint32_t sector)
+/* An El Torito catalogue (El Torito 1.0 §2): 32-byte entries. The validation entry names the
+ * platform of the initial entry, which comes next, and the headers of sections (90h, 91h the last)
+ * that of theirs. 88h begins an entry that boots. */
+static void read_catalogue(int fd, uint32_t sector, Medium *medium)
 {
-    uint8_t entry[64];
-    return read_at(fd, (uint64_t)sector * SECTOR, entry, sizeof entry) && entry[0] == 1 &&
-           entry[30] == 0x55 && entry[31] == 0xaa && entry[32] == 0x88;
+    enum { VALIDATION = 0x01, HEADER = 0x90, LAST_HEADER = 0x91, BOOTS = 0x88, UEFI = 0xEF };
+    uint8_t catalogue[SECTOR];
+    bool by_bios = false, by_uefi = false;
+
+    if (!read_at(fd, (uint64_t)sector * SECTOR, catalogue, sizeof catalogue) ||
+        catalogue[0] != VALIDATION || catalogue[30] != 0x55 || catalogue[31] != 0xaa)
+        return;
+    uint8_t platform = catalogue[1];
+    for (unsigned at = 32; at < SECTOR; at += 32) {
+        const uint8_t *entry = catalogue + at;
+        if (entry[0] == HEADER || entry[0] == LAST_HEADER)
+            platform = entry[1];
+        by_bios |= entry[0] == BOOTS && platform != UEFI;
+        by_uefi |= entry[0] == BOOTS && platform == UEFI;
+    }
+    medium->boots = by_bios || by_uefi;
+    medium->needs_uefi = by_uefi && !by_bios;
 }
 
 /* Reads the volume descriptors (ECMA-119 §8). False when there are none: not a disc. */
@@ -63,7 +78,7 @@ static bool read_disc(int fd, Medium *medium, uint64_t *out_volume_bytes)
             if (!g_utf8_validate(medium->label, -1, NULL))
                 medium->label[0] = '\0';
         } else if (d[0] == 0 && memcmp(d + 7, "EL TORITO SPECIFICATION", 23) == 0) {
-            medium->boots = catalogue_boots(fd, get_le32(d + 71));
+            read_catalogue(fd, get_le32(d + 71), medium);
         } else if (d[0] == 255 && !udf && found) {
             break;
         }
@@ -90,6 +105,16 @@ static bool check_disc(const char *path, Medium *medium, uint64_t volume_bytes, 
             "will find no system on it",
             path);
     return true;
+}
+
+/* UEFI 2.10 §5.2.3: a disk with a GUID partition table has one partition of type EEh here; without
+ * code in front of it no BIOS starts it. */
+static bool has_no_code_for_bios(const uint8_t *sector)
+{
+    unsigned used = 0;
+    for (unsigned i = 0; i < 440; i++)
+        used |= sector[i];
+    return !used && sector[450] == 0xEE;
 }
 
 /* Of a boot sector's partition table: 446 the first entry, there first sector at 8, sectors at 12.
@@ -157,6 +182,7 @@ static bool check_disk(int fd, const char *path, Medium *medium, GError **error)
     }
     medium->format = "raw";
     medium->boots = first[510] == 0x55 && first[511] == 0xaa;
+    medium->needs_uefi = medium->boots && has_no_code_for_bios(first);
     if (!medium->boots) {
         refuse(
             error, path,

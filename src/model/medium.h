@@ -15,8 +15,9 @@ typedef struct {
     MediumKind kind;
     const char *format; /* "iso", "raw", "qcow2" */
     uint64_t size_bytes;
-    char *label; /* owned: volume name of a disc, or empty */
-    bool boots;  /* El Torito, a boot sector; true where it cannot be told */
+    char *label;     /* owned: volume name of a disc, or empty */
+    bool boots;      /* El Torito, a boot sector; true where it cannot be told */
+    bool needs_uefi; /* boots by UEFI and not by a BIOS; false where it cannot be told */
     /* owned: for the user, when the file can be used but will likely disappoint; or NULL */
     char *warning;
 } Medium;

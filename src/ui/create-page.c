@@ -20,6 +20,7 @@ struct _VitrineCreatePage {
     AdwActionRow *source_row;
     AdwEntryRow *name;
     GtkSpinButton *memory, *cpus, *disk;
+    AdwComboRow *firmware; /* its items are DefinitionFirmware */
     AdwActionRow *disk_row;
     AdwActionRow *memory_row;
     VitrineFindings *findings;
@@ -28,7 +29,8 @@ struct _VitrineCreatePage {
     char *source, *root; /* owned; no source: NULL */
     OsInfo *os;          /* owned, or NULL until known */
     Medium *medium;      /* owned, or NULL: no source, not known yet, or not to be used */
-    bool named, sized;   /* by the user: kept, whatever is found out about the source */
+    bool named, sized,
+        firmware_chosen; /* by the user: kept, whatever is found out about the source */
     bool defaulting, creating;
     GCancellable *cancellable;
 };
@@ -53,10 +55,14 @@ static void page_update_buttons(VitrineCreatePage *self)
 
 static void page_look_at_host(VitrineCreatePage *self, bool now)
 {
-    uint64_t memory = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB;
     uint64_t disk = (uint64_t)gtk_spin_button_get_value(self->disk) * GIB;
-    vitrine_findings_look(self->findings, self->root, memory, page_is_disk_image(self) ? 0 : disk,
-                          now);
+    PreflightWants wants = {
+        .root = self->root,
+        .memory_bytes = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB,
+        .disk_bytes = page_is_disk_image(self) ? 0 : disk,
+        .firmware = adw_combo_row_get_selected(self->firmware),
+    };
+    vitrine_findings_look(self->findings, &wants, now);
 }
 
 /* What it is made of ----------------------------------------------------------------------------
@@ -72,6 +78,20 @@ static void page_set_defaults(VitrineCreatePage *self)
     gtk_spin_button_set_value(self->memory, (double)(defaults.memory_bytes / MIB));
     gtk_spin_button_set_value(self->cpus, defaults.n_cpus);
     gtk_spin_button_set_value(self->disk, (double)(disk / GIB));
+    self->defaulting = false;
+}
+
+/* BIOS, unless the system or what it boots from wants UEFI. */
+static void page_set_firmware(VitrineCreatePage *self)
+{
+    if (self->firmware_chosen)
+        return;
+    MachineDefaults defaults;
+    machine_defaults_get(self->os ? self->os->id : NULL, 0, 0, &defaults);
+    bool needs_uefi =
+        (self->medium && self->medium->needs_uefi) || (self->os && self->os->needs_uefi);
+    self->defaulting = true;
+    adw_combo_row_set_selected(self->firmware, needs_uefi ? FIRMWARE_UEFI : defaults.firmware);
     self->defaulting = false;
 }
 
@@ -96,6 +116,7 @@ static void on_detected(GObject *source, GAsyncResult *result, gpointer opaque)
         }
         if (!self->sized)
             page_set_defaults(self);
+        page_set_firmware(self);
     }
     gtk_spinner_stop(self->spinner);
     g_object_unref(self);
@@ -123,6 +144,7 @@ static void page_take_medium(VitrineCreatePage *self, Medium *medium)
     g_autofree char *file = medium_dup_name_of_file(self->source);
     vitrine_findings_set_warning(self->findings, medium->warning);
     page_set_name(self, label ? label : file ? file : _("New machine"));
+    page_set_firmware(self);
     page_look_at_host(self, true);
     page_update_buttons(self);
     if (!is_disk) {
@@ -172,6 +194,7 @@ static void page_look_at_source(VitrineCreatePage *self)
 typedef struct {
     char *source, *name, *os, *root;
     ClientCreateOptions options;
+    DefinitionFirmware firmware;
     char *warning;
     bool start;
 } Creation;
@@ -224,6 +247,7 @@ static void page_create(VitrineCreatePage *self, bool start)
     creation->os = g_strdup(self->os ? self->os->id : NULL);
     creation->root = g_strdup(self->root);
     creation->start = start;
+    creation->firmware = adw_combo_row_get_selected(self->firmware);
     creation->options = (ClientCreateOptions){
         .source = creation->source,
         .name = *creation->name ? creation->name : NULL,
@@ -231,6 +255,7 @@ static void page_create(VitrineCreatePage *self, bool start)
         .root = creation->root,
         .memory_bytes = (uint64_t)gtk_spin_button_get_value(self->memory) * MIB,
         .n_cpus = (unsigned)gtk_spin_button_get_value(self->cpus),
+        .firmware = &creation->firmware,
         .disk_bytes =
             page_is_disk_image(self) ? 0 : (uint64_t)gtk_spin_button_get_value(self->disk) * GIB,
     };
@@ -259,6 +284,14 @@ static void on_sizes_changed(GtkSpinButton *button, VitrineCreatePage *self)
         return;
     self->sized |= !self->defaulting;
     page_look_at_host(self, false);
+}
+
+static void on_firmware_changed(VitrineCreatePage *self)
+{
+    if (!self->root)
+        return;
+    self->firmware_chosen |= !self->defaulting;
+    page_look_at_host(self, true);
 }
 
 static void on_name_changed(GtkEditable *editable, VitrineCreatePage *self)
@@ -298,6 +331,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, cpus);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, disk);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, disk_row);
+    gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, firmware);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, findings);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, memory_row);
     gtk_widget_class_bind_template_child(widget_class, VitrineCreatePage, start);
@@ -306,6 +340,7 @@ static void vitrine_create_page_class_init(VitrineCreatePageClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_start_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_create_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_name_changed);
+    gtk_widget_class_bind_template_callback(widget_class, on_firmware_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_sizes_changed);
     gtk_widget_class_bind_template_callback(widget_class, page_update_buttons);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);

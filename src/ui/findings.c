@@ -2,7 +2,6 @@
  * Copyright the Vitrine developers */
 
 #include "ui/findings.h"
-#include "client/preflight.h"
 #include <adwaita.h>
 #include <glib/gi18n.h>
 
@@ -12,7 +11,7 @@ struct _VitrineFindings {
     GtkWidget parent;
     GtkListBox *list;
     char *root, *problem, *warning; /* owned, or NULL */
-    uint64_t memory_bytes, disk_bytes;
+    PreflightWants wants;           /* its root is the one above */
     bool can_work;
     unsigned generation; /* of the last look: answers to earlier ones are not shown */
     guint delay;
@@ -101,24 +100,22 @@ static gboolean on_delay(gpointer opaque)
     Look *look = g_new0(Look, 1);
     look->root = g_strdup(self->root);
     look->generation = ++self->generation;
-    look->wants = (PreflightWants){ .root = look->root,
-                                    .memory_bytes = self->memory_bytes,
-                                    .disk_bytes = self->disk_bytes };
+    look->wants = self->wants;
+    look->wants.root = look->root;
     g_autoptr(GTask) task = g_task_new(self, self->cancellable, on_looked, NULL);
     g_task_set_task_data(task, look, look_free);
     g_task_run_in_thread(task, look_thread);
     return G_SOURCE_REMOVE;
 }
 
-void vitrine_findings_look(VitrineFindings *self, const char *root, uint64_t memory_bytes,
-                           uint64_t disk_bytes, bool now)
+void vitrine_findings_look(VitrineFindings *self, const PreflightWants *wants, bool now)
 {
-    if (g_strcmp0(self->root, root) != 0) {
+    if (g_strcmp0(self->root, wants->root) != 0) {
         g_free(self->root);
-        self->root = g_strdup(root);
+        self->root = g_strdup(wants->root);
     }
-    self->memory_bytes = memory_bytes;
-    self->disk_bytes = disk_bytes;
+    self->wants = *wants;
+    self->wants.root = self->root;
     if (now) {
         g_clear_handle_id(&self->delay, g_source_remove);
         on_delay(self);

@@ -6,6 +6,7 @@
  * this computer (client/preflight.h) and is not there when there is nothing to say. Included by the
  * create page. */
 
+#include "client/preflight.h"
 #include <gtk/gtk.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +18,9 @@ G_DECLARE_FINAL_TYPE(VitrineFindings, vitrine_findings, VITRINE, FINDINGS, GtkWi
 
 /* Signal "looked": vitrine_findings_can_work() may have another answer. */
 
-/* Looks what a machine in folder @root with these sizes would lack; without @now in a moment, as
- * sizes change in steps. */
-void vitrine_findings_look(VitrineFindings *self, const char *root, uint64_t memory_bytes,
-                           uint64_t disk_bytes, bool now);
+/* Looks what a machine that is as @wants says would lack; without @now in a moment, as sizes change
+ * in steps. */
+void vitrine_findings_look(VitrineFindings *self, const PreflightWants *wants, bool now);
 /* Shown from the next look on, above what it finds: what came of the last attempt, what is odd
  * about the medium. NULL: nothing. */
 void vitrine_findings_set_problem(VitrineFindings *self, const char *problem);

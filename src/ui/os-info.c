@@ -27,6 +27,21 @@ static void take_resources(OsInfo *info, OsinfoResourcesList *list, bool minimum
     }
 }
 
+/* The database names what a system supports besides a BIOS, and says so where a BIOS is not enough.
+ */
+static bool refuses_bios(OsinfoOs *os)
+{
+    g_autoptr(OsinfoFirmwareList) list = osinfo_os_get_complete_firmware_list(os, NULL);
+    bool refuses = false;
+    for (int i = 0; i < osinfo_list_get_length(OSINFO_LIST(list)); i++) {
+        OsinfoFirmware *firmware = OSINFO_FIRMWARE(osinfo_list_get_nth(OSINFO_LIST(list), i));
+        refuses |= g_strcmp0(osinfo_firmware_get_architecture(firmware), "x86_64") == 0 &&
+                   g_strcmp0(osinfo_firmware_get_firmware_type(firmware), "bios") == 0 &&
+                   !osinfo_firmware_is_supported(firmware);
+    }
+    return refuses;
+}
+
 static void detect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     OsInfo *info = g_new0(OsInfo, 1);
@@ -43,6 +58,7 @@ static void detect_thread(GTask *task, gpointer source, gpointer data, GCancella
             g_autoptr(OsinfoResourcesList) recommended = osinfo_os_get_recommended_resources(os);
             take_resources(info, minimum, true);
             take_resources(info, recommended, false);
+            info->needs_uefi = refuses_bios(os);
         }
     }
     g_task_return_pointer(task, info, (GDestroyNotify)os_info_free);

@@ -15,6 +15,7 @@ typedef struct {
     char *id;   /* libosinfo short id, or NULL: not known */
     char *name; /* "Debian 12", or NULL */
     uint64_t minimum_memory, recommended_memory, recommended_disk; /* bytes; 0: not known */
+    bool needs_uefi;                                               /* no BIOS starts it */
 } OsInfo;
 
 void os_info_free(OsInfo *info);

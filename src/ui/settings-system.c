@@ -12,7 +12,7 @@ struct _VitrineSettingsSystem {
     VitrineMachine *machine; /* owned */
     SettingsStore *store;    /* borrowed; the bindings keep it */
     AdwEntryRow *name_row;
-    AdwComboRow *cpu_row;
+    AdwComboRow *firmware_row, *cpu_row;
     AdwActionRow *os_row, *memory_row, *cpus_row, *runs_on_row;
     GtkSpinButton *memory, *cpus;
 };
@@ -37,6 +37,7 @@ static void page_show_host(VitrineSettingsSystem *self)
     adw_action_row_set_subtitle(self->cpus_row, text);
 }
 
+static const char *const firmware_words[] = { "bios", "uefi", NULL };
 static const char *const cpu_words[] = { "auto", "kvm", "software", NULL };
 
 /* A running machine moves at once. Connected before the binding, so what the file says already was
@@ -85,6 +86,7 @@ static void vitrine_settings_system_class_init(VitrineSettingsSystemClass *klass
     CHILD(os_row);
     CHILD(memory_row);
     CHILD(cpus_row);
+    CHILD(firmware_row);
     CHILD(cpu_row);
     CHILD(runs_on_row);
     CHILD(memory);
@@ -106,10 +108,12 @@ AdwPreferencesPage *vitrine_settings_system_new(VitrineMachine *machine, Setting
     settings_bind_entry(store, "name", self->name_row);
     settings_bind_spin(store, "memory", self->memory, MIB);
     settings_bind_spin(store, "cpus", self->cpus, 0);
+    settings_bind_choice(store, "firmware", self->firmware_row, firmware_words);
     g_signal_connect_swapped(self->cpu_row, "notify::selected", G_CALLBACK(page_move), self);
     settings_bind_choice(store, "cpu", self->cpu_row, cpu_words);
     settings_note_next_start(machine, GTK_WIDGET(self->memory_row));
     settings_note_next_start(machine, GTK_WIDGET(self->cpus_row));
+    settings_note_next_start(machine, GTK_WIDGET(self->firmware_row));
     g_signal_connect_object(machine, "notify::cpu-text", G_CALLBACK(page_update_running), self, 0);
     g_signal_connect_object(machine, "notify::cpu-reason", G_CALLBACK(page_update_running), self,
                             0);

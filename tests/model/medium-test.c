@@ -197,10 +197,46 @@ static void disk_images_are_told_by_content(void **state)
     assert_string_equal(qcow2->format, "qcow2");
 }
 
+/* By a BIOS when both can: that is what is usual. */
+static void a_disc_says_whether_only_uefi_boots_it(void **state)
+{
+    uint8_t *catalogue = image + 20 * 2048;
+    g_autoptr(Medium) bios = identify(sizeof image, NULL);
+    assert_false(bios->needs_uefi);
+    catalogue[1] = 0xEF;
+    g_autoptr(Medium) uefi = identify(sizeof image, NULL);
+    assert_true(uefi->boots && uefi->needs_uefi);
+    catalogue[64] = 0x91; /* another section, for a BIOS */
+    catalogue[96] = 0x88;
+    g_autoptr(Medium) both = identify(sizeof image, NULL);
+    assert_true(both->boots && !both->needs_uefi);
+    catalogue[1] = 0; /* and a disc whose BIOS entry does not boot, but whose other does */
+    catalogue[32] = 0;
+    catalogue[65] = 0xEF;
+    g_autoptr(Medium) section = identify(sizeof image, NULL);
+    assert_true(section->boots && section->needs_uefi);
+}
+
+static void a_disk_without_code_in_front_of_its_table_needs_uefi(void **state)
+{
+    memset(image, 0, sizeof image);
+    image[450] = 0xEE;
+    image[510] = 0x55;
+    image[511] = 0xAA;
+    g_autoptr(Medium) uefi = identify(sizeof image, NULL);
+    assert_int_equal(uefi->kind, MEDIUM_DISK);
+    assert_true(uefi->needs_uefi);
+    image[0] = 0xEB;
+    g_autoptr(Medium) both = identify(sizeof image, NULL);
+    assert_false(both->needs_uefi);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_disc, drop_disc)
     const struct CMUnitTest tests[] = {
+        TEST(a_disc_says_whether_only_uefi_boots_it),
+        TEST(a_disk_without_code_in_front_of_its_table_needs_uefi),
         TEST(a_bootable_disc_is_one),
         TEST(a_disc_without_boot_record_warns),
         TEST(a_boot_entry_that_is_off_does_not_boot),

@@ -65,7 +65,18 @@ class Library(TreeTest):
         self.click(BUTTON, "Create Without Starting")
         wait_for("the machine, named by its disc", lambda: self.names() == ["Testos"])
         with open(self.root + "/Testos.vitrine/machine.conf") as conf:
-            self.assertIn(iso, conf.read())
+            text = conf.read()
+        self.assertIn(iso, text)
+        self.assertNotIn("uefi", text)
+
+    def test_a_disc_that_only_uefi_boots_gets_it(self):
+        iso = DESKTOP.folder + "/test-os.iso"
+        make_iso(iso, platform=0xEF)
+        self.start_app(iso)
+        self.click(BUTTON, "Create Without Starting")
+        wait_for("the machine", lambda: self.names() == ["Testos"])
+        with open(self.root + "/Testos.vitrine/machine.conf") as conf:
+            self.assertIn("firmware=uefi", conf.read())
 
     def test_enter_on_the_create_page_creates_and_starts(self):
         iso = DESKTOP.folder + "/test-os.iso"

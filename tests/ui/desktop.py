@@ -33,8 +33,8 @@ def wait_for(what, condition, seconds=60):  # for a computer that is busy with m
         time.sleep(0.2)
 
 
-def make_iso(path):
-    """A disc that firmware would boot, and nothing on it."""
+def make_iso(path, platform=0):
+    """A disc that firmware would boot, and nothing on it. @platform: El Torito's, 0 BIOS, EFh UEFI."""
     image = bytearray(40 * 2048)
     image[16 * 2048:16 * 2048 + 7] = b"\x01CD001\x01"
     image[16 * 2048 + 40:16 * 2048 + 72] = b"TESTOS".ljust(32)
@@ -43,6 +43,7 @@ def make_iso(path):
     image[17 * 2048:17 * 2048 + 30] = b"\x00CD001\x01EL TORITO SPECIFICATION"
     struct.pack_into("<I", image, 17 * 2048 + 71, 20)
     image[20 * 2048] = 1
+    image[20 * 2048 + 1] = platform
     image[20 * 2048 + 30:20 * 2048 + 33] = b"\x55\xaa\x88"
     image[18 * 2048:18 * 2048 + 7] = b"\xffCD001\x01"
     with open(path, "wb") as file:

@@ -53,6 +53,15 @@ class Settings(TreeTest):
         self.ctl("set", "Box", "cpu=software")
         self.find(LABEL, "Software CPU")
 
+    def test_the_firmware_follows_the_file(self):
+        self.ctl("create", "--name", "Box", "--disk", "none")
+        self.start_app()
+        self.find_machine("Box, Off")
+        self.open_settings()
+        self.find(LABEL, "BIOS")
+        self.ctl("set", "Box", "firmware=uefi")
+        self.find(LABEL, "UEFI")
+
     def test_a_name_that_is_typed_is_the_folders_too(self):
         self.create("Box")
         self.start_app()
