@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -113,7 +114,8 @@ class Guest:
         if room:
             mount_room(self.folder + "/data", room)
         self.ctl("create", self.medium, "--name", name, "--memory", memory, "--cpus", str(cpus),
-                 "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", disk]))
+                 "--cpu", "software", *([] if medium.endswith(".qcow2") else ["--disk", disk]),
+                 *(["--firmware", "uefi"] if medium.startswith("uefi-disk") else []))
 
     @property
     def bundle(self):
@@ -175,6 +177,20 @@ class Guest:
         """Types a command at a shell; @regex must not match the command itself."""
         self.type(command + "\n")
         self.wait(regex)
+
+    def shell(self, command, regex=None):
+        """The same at a shell on the serial port; without @regex nothing is waited for."""
+        subprocess.run([VITRINECTL, "console", self.name], env=self.env, input=command + "\n", text=True,
+                       stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        if regex:
+            self.wait(regex)
+
+    def kill_engine(self):
+        """As a crash, or the kernel when memory is short."""
+        with open(self.bundle + "/running") as file:
+            pid = int(re.search(r"pid=(\d+)", file.read())[1])
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until("the engine to be gone", lambda: self.state() in ("off", "crashed"))
 
     def picture(self, label):
         path = f"{self.folder}/{label}.png"
@@ -321,6 +337,86 @@ def disk_full(guest):
         raise Failure(check.stdout + check.stderr)
 
 
+VARIABLES = "/sys/firmware/efi/efivars"
+VENDOR = "5a6b3c1e-0d4f-4c2b-9a11-7c2f5b0e9d31"
+
+
+def uefi_shell(guest):
+    """From power-on to a prompt on the serial port, in a graphics mode as UEFI leaves it."""
+    guest.start()
+    guest.wait("Welcome to Vitrine")
+    guest.shell(f"ls {VARIABLES} | grep -c ^BootOrder- | sed 's/^/orders: /'", "^orders: 1$")
+
+
+def write_variable(name, text):
+    """Non-volatile, for boot services and the system."""
+    return f"printf '\\007\\000\\000\\000{text}' >{VARIABLES}/{name}-{VENDOR}"
+
+
+def check_variables(guest, *names):
+    for name in names:
+        guest.shell(f"echo {name} is $(tail -c +5 {VARIABLES}/{name}-{VENDOR})", f"^{name} is value-of-{name}\r?$")
+
+
+def wait_kept(guest, text):
+    def look():
+        with open(guest.bundle + "/nvram.fd", "rb") as file:
+            return text.encode() in file.read()
+    guest.wait_until(f"“{text}” in nvram.fd", look, 10)
+
+
+def uefi(guest):
+    """Its variables last: over power-off, a killed engine, one killed in the middle of writes, and a full host disk."""
+    guest.wait("Welcome to Vitrine")
+    picture = guest.picture("logo")
+    if picture.width < 800 or picture.colours() < 50:
+        raise Failure(f"a screen of {picture.width} pixels with {picture.colours()} colours: where is the firmware's logo?")
+    guest.shell(write_variable("One", "value-of-One") + "; poweroff")
+    guest.wait_off()
+
+    uefi_shell(guest)
+    check_variables(guest, "One")
+    guest.shell(write_variable("Two", "value-of-Two") + "; echo two | tr a-z A-Z", "^TWO$")
+    wait_kept(guest, "value-of-Two")
+    guest.kill_engine()
+
+    uefi_shell(guest)
+    check_variables(guest, "One", "Two")
+    guest.shell("for i in $(seq 200); do " + write_variable("Many-$i", "x$i") + "; done & sleep 0.2; echo many | tr a-z A-Z",
+                "^MANY$")
+    guest.kill_engine()
+
+    uefi_shell(guest)
+    check_variables(guest, "One", "Two")
+    hog = guest.folder + "/data/hog"
+    with open(hog, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    guest.shell(write_variable("Three", "value-of-Three"))
+    guest.ctl("wait", guest.name, "--for", "paused-problem", "--timeout", "30")
+    problem = json.loads(guest.ctl("info", guest.name, "--json"))["problem"]
+    if "nvram.fd" not in problem or "no room" not in problem:
+        raise Failure(f"the machine says “{problem}”")
+    os.remove(hog)
+    guest.ctl("resume", guest.name)
+    wait_kept(guest, "value-of-Three")
+    check_variables(guest, "One", "Two", "Three")
+
+
+def uefi_disk(guest):
+    """An installed disk, without a boot entry: by its EFI/BOOT/BOOTX64.EFI."""
+    guest.wait("Welcome to Vitrine")
+    guest.shell("dmesg | grep -c 'EFI v2' | sed 's/^/by UEFI: /'", "^by UEFI: 1$")
+    picture = guest.picture("console")
+    if picture.width < 800 or picture.colours() < 2:
+        raise Failure("there is no console on the firmware's screen")
+    guest.power_button()
+    guest.wait_off()
+
+
 def grub_rescue(guest):
     guest.wait_screen(r"^grub> *$")
     guest.picture("prompt")
@@ -457,6 +553,8 @@ GUESTS = {
     "demo-16": (demo, "demo.iso", "512M", 16),
     "pae": (pae, "pae.iso", "256M", 1),
     "disk-full": (disk_full, "pae.iso", "256M", 1, "64M", DISK_FULL_ROOM),
+    "uefi": (uefi, "uefi.iso", "256M", 1, "none", 4 << 20),
+    "uefi-disk": (uefi_disk, "uefi-disk.qcow2", "256M", 2),
     "grub-rescue": (grub_rescue, "grub-rescue.iso", "64M", 1),
     "ipxe": (ipxe, "ipxe.iso", "64M", 1),
     "memtest": (memtest_start, "memtest-x64.iso", "64M", 1),
