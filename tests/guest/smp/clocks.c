@@ -61,6 +61,16 @@ void start_clock(Cpu *cpu)
     has_kvmclock = true;
 }
 
+uint64_t tsc_hz_by_kvmclock(const Cpu *cpu)
+{
+    int shift = info[cpu->id].shift;
+
+    if (!has_kvmclock)
+        return 0;
+    uint64_t hz = (UINT64_C(1000000000) << 32) / info[cpu->id].mul;
+    return shift < 0 ? hz << -shift : hz >> shift;
+}
+
 static uint64_t scale(const Cpu *cpu, uint64_t ticks)
 {
     int shift = info[cpu->id].shift;

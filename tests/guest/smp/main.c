@@ -86,8 +86,9 @@ static void read_options(const char *line)
         run.n_cpus = 2;
 }
 
-/* Rates, by 50 ms of the PIT's channel 2. */
-static void measure_clocks(void)
+/* Rates, by 50 ms of the PIT's channel 2. A pause may fall in between, and not all monitors stop
+ * the TSC then: what kvmclock says of it is better. */
+static void measure_clocks(const Cpu *cpu)
 {
     uint16_t count = PIT_HZ / 20;
 
@@ -103,6 +104,8 @@ static void measure_clocks(void)
     while (!(in8(0x61) & 0x20))
         ;
     run.tsc_hz = (read_tsc() - begin) * 20;
+    if (tsc_hz_by_kvmclock(cpu))
+        run.tsc_hz = tsc_hz_by_kvmclock(cpu);
     run.apic_hz = (UINT32_MAX - apic_read(APIC_CURRENT)) * UINT64_C(20);
     apic_write(APIC_INITIAL, 0);
 }
@@ -320,7 +323,7 @@ void main_boot_cpu(Cpu *cpu)
     read_options((const char *)(uintptr_t) *
                  (const uint32_t *)(uintptr_t)(zero_page + ZERO_PAGE_COMMAND_LINE));
     start_boot_cpu();
-    measure_clocks();
+    measure_clocks(cpu);
     init_mappings();
     init_code();
     init_clocks(cpu);

@@ -207,6 +207,7 @@ void say_litmus(void);
 /* clocks.c */
 void start_clock(Cpu *cpu); /* ring 0 */
 void init_clocks(Cpu *cpu);
+uint64_t tsc_hz_by_kvmclock(const Cpu *cpu); /* 0: there is none */
 void do_clock(Cpu *cpu);
 void say_clocks(void);
 
