@@ -38,7 +38,10 @@ static bool none_pending(void *opaque, unsigned id)
     return false;
 }
 
-/* The local APIC's registers are read in the kernel. A write has effects that only KVM can have. */
+/* The local APIC's registers are read in the kernel. A write has effects that only KVM can have:
+ * the kernel takes registers as a whole page, over whatever interrupts came since that was read,
+ * and ends no interrupt for anybody but the guest. What writes there in a way that KVM cannot
+ * emulate (x87 stores, say: no system does) goes to the software CPU with all of the machine. */
 
 static uint64_t read_apic(void *opaque, unsigned id, uint64_t offset, unsigned size)
 {
