@@ -18,9 +18,13 @@ bool machine_is_stuck(Machine *machine, bool for_good)
         machine_cpus_halt(machine);
     g_mutex_lock(&p->run_lock);
     for (unsigned i = 0; i < p->n_cpus; i++) {
-        const Vcpu *vcpu = p->cpu[i].vcpu;
-        is_stuck |= __atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST) &&
-                    __atomic_load_n(&vcpu->signals, __ATOMIC_SEQ_CST) & VCPU_SIGNAL_STOP;
+        Vcpu *vcpu = p->cpu[i].vcpu;
+        if (vcpu->ops == &cpu_soft_ops || /* our own, and comes when it is given a processor */
+            !__atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST) ||
+            !(__atomic_load_n(&vcpu->signals, __ATOMIC_SEQ_CST) & VCPU_SIGNAL_STOP))
+            continue;
+        vcpu->ops->kick(vcpu); /* once more */
+        is_stuck = true;
     }
     g_mutex_unlock(&p->run_lock);
     return is_stuck;

@@ -138,7 +138,7 @@ const char *machine_cpu_name(Machine *machine);
 /* Why the machine left its CPU by itself (MACHINE_EVENT_CPU), in words; NULL: it has not. dup. */
 char *machine_dup_cpu_left(Machine *machine);
 
-/* Whether a vCPU that was told to stop is in its guest, now; all are told so with @for_good, and
+/* Whether a kernel still has a vCPU that was told to stop, now; all are told so with @for_good, and
  * the machine is then to be powered off. Any thread; waits for nobody who waits for a vCPU. */
 bool machine_is_stuck(Machine *machine, bool for_good);
 /* Where that does not end: writes the disks out, and closes them if that is possible without the
