@@ -415,11 +415,11 @@ static uint64_t read_msr(uint32_t index)
 
 static void msrs(void)
 {
-    static const uint32_t from[] = {
-        0,     0x10,  0x1b,  0x3a,  0x48,  0x174, 0x186, 0x1a0,      0x1d9,      0x200,     0x277,
-        0x2ff, 0x38d, 0x400, 0x480, 0x570, 0x6e0, 0x800, 0x40000000, 0x4b564d00, 0xc0000080
-    };
-    uint32_t index = below(8) ? from[below(21)] + below(16) : random32();
+    static const uint32_t from[] = { 0,          0x10,       0x1b,       0x3a,      0x48,  0x174,
+                                     0x186,      0x1a0,      0x1d9,      0x200,     0x277, 0x2ff,
+                                     0x38d,      0x400,      0x480,      0x570,     0x6e0, 0x800,
+                                     0x40000000, 0x40000020, 0x4b564d00, 0xc0000080 };
+    uint32_t index = below(8) ? from[below(sizeof from / sizeof *from)] + below(16) : random32();
 
     if (below(2))
         read_msr(index);

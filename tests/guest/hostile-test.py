@@ -48,7 +48,7 @@ def run(options, image, scenario, seed, cpus, folder):
     log = os.path.join(folder, "log")
     with open(log, "wb") as output:
         child = subprocess.Popen([options.runner, f"--memory={MEMORY_MIB}", f"--cpus={cpus}", f"--disk={disk}",
-                                  f"--timeout={seconds}", f"--cpu={options.cpu}",
+                                  f"--timeout={seconds}", f"--cpu={options.cpu}", "--hyperv",
                                   *(["--software-until=!", "--no-reboot"] if options.cpu == "kvm" else [])],
                                  stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:
