@@ -75,6 +75,9 @@ typedef struct {
     uint64_t n_written; /* bytes for the guest if all goes well */
     bool flushes_after; /* write-through: not done before that */
     bool is_forgotten;  /* the driver has reset the queue */
+    bool is_waited_for; /* the submitter ends it when … */
+    bool is_done;       /* … the disk has, … */
+    int result;         /* … with this */
     GList link;
 } BlkRequest;
 
@@ -184,23 +187,30 @@ static void on_disk_done(DiskRequest *disk_request, int result)
         request->request.operation = DISK_FLUSH;
         disk_submit(blk->disk, &request->request);
     } else {
+        request->is_done = true;
+        request->result = result;
         if (request->is_forgotten)
             request_free(request);
-        else
+        else if (!request->is_waited_for)
             request_finish(request, result);
         g_cond_broadcast(&blk->virtio.changed);
     }
     virtio_leave(&blk->virtio);
 }
 
-/* With a deterministic clock the host's speed must not show: the guest waits here. A disk that is
- * full answers when there is room, which is another time on every host anyway. */
-static void wait_inline(VirtioBlk *blk)
+/* With a deterministic clock the host's speed must not show: the guest waits here, and is
+ * interrupted from here. A disk that is full answers when there is room, which is another time on
+ * every host anyway. */
+static void wait_for(BlkRequest *request)
 {
+    VirtioBlk *blk = request->blk;
     Virtio *virtio = &blk->virtio;
 
-    while (blk->requests.length > 0 && !disk_is_stuck(blk->disk))
+    while (!request->is_done && !disk_is_stuck(blk->disk))
         g_cond_wait_until(&virtio->changed, &virtio->lock, g_get_monotonic_time() + CANCEL_LOOK_US);
+    request->is_waited_for = false;
+    if (request->is_done)
+        request_finish(request, request->result);
 }
 
 static void submit(VirtioBlk *blk, unsigned queue, VirtChain *chain, const DiskRequest *model)
@@ -216,9 +226,10 @@ static void submit(VirtioBlk *blk, unsigned queue, VirtChain *chain, const DiskR
     request->flushes_after =
         model->operation != DISK_READ && model->operation != DISK_FLUSH && writes_through(blk);
     g_queue_push_tail_link(&blk->requests, &request->link);
+    request->is_waited_for = virtio_is_inline(&blk->virtio);
     disk_submit(blk->disk, &request->request);
-    if (virtio_is_inline(&blk->virtio))
-        wait_inline(blk);
+    if (request->is_waited_for)
+        wait_for(request);
 }
 
 static void begin_transfer(VirtioBlk *blk, unsigned queue, VirtChain *chain, bool in,

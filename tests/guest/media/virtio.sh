@@ -17,7 +17,7 @@ make_it() {
     chmod +x root/init
     quietly gcc -static -O2 -s -o root/bin/random-reads "$here/media/parts/random-reads.c"
     add_modules root "$kernel_dir" virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk \
-        rng-core virtio-rng scsi_common scsi_mod crc-t10dif crct10dif_common t10-pi crc64 crc64-rocksoft sd_mod libata libahci \
+        rng-core virtio-rng scsi_common scsi_mod crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi sd_mod libata libahci \
         ahci crc16 mbcache jbd2 crc32c_generic libcrc32c ext4
     pack_root root virtio-initrd
     cp "$(kernel_of "$kernel_dir")" virtio-vmlinuz
