@@ -7,9 +7,10 @@ checksums, a reset with reads under way, discard, write-through, entropy.
     virtio-test.py MACHINE-RUNNER firmware     boots from the disk itself, through SeaBIOS and GRUB
     virtio-test.py MACHINE-RUNNER intx         the kernel may use no messages: interrupts are levels
     virtio-test.py MACHINE-RUNNER pauses       the machine pauses and goes on some 50 times a second
-    virtio-test.py MACHINE-RUNNER speed        reads a second and bytes a second, at virtio and at AHCI in turn"""
+    virtio-test.py MACHINE-RUNNER speed        reads a second and bytes a second, at virtio, at AHCI and in QEMU in turn"""
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,15 @@ def test_pauses(runner, folder):
     check(run(runner, folder, *blank(folder), "--pauses", *DIRECT, "console=ttyS0 quiet try=all"), ALL_RIGHT)
 
 
+def run_qemu(folder, append):
+    result = subprocess.run(
+        ["qemu-system-x86_64", "-M", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "256", "-display", "none", "-serial",
+         "stdio", "-monitor", "none", "-no-reboot", "-drive", "file=read.raw,if=none,id=d,format=raw,readonly=on", "-device",
+         "virtio-blk-pci,disable-legacy=on,drive=d", *DIRECT, append + " panic=-1"],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    return result.returncode, result.stdout.replace("\r", ""), result.stderr
+
+
 def test_speed(runner, folder):
     with open(f"{folder}/read.raw", "wb") as file:
         for _ in range(256):
@@ -61,6 +71,9 @@ def test_speed(runner, folder):
         for name, option in ("vda", "--virtio-disk"), ("sda", "--disk"):
             check(run(runner, folder, option, "read.raw", "--cpus", "2", *DIRECT, f"console=ttyS0 quiet speed={name}",
                       until="SPEED DONE|Kernel panic"), ["SPEED DONE"])
+        if shutil.which("qemu-system-x86_64"):
+            print("QEMU, software CPU:")
+            check(run_qemu(folder, "console=ttyS0 quiet speed=vda"), ["SPEED DONE"])
 
 
 def main(runner, name):
