@@ -385,6 +385,16 @@ class Command(unittest.TestCase):
         self.assertIn("memory", keys)
         self.assertIn("“--”", self.check(USAGE, "info", "-lead").stderr)
 
+    def test_stats_tell_whether_the_screen_changed(self):
+        self.start()
+        self.check(DONE, "wait", "Box", "--for", "running")
+        screen = lambda: json.loads(self.check(DONE, "stats", "Box", "--json").stdout)["screen"]
+        before = screen()
+        self.assertEqual(screen(), before)
+        self.check(DONE, "type", "Box", "hello")
+        self.check(DONE, "wait", "Box", "--for", "text:hello", "--timeout", "15")
+        self.assertNotEqual(screen(), before)
+
     def test_words_are_in_the_users_language_and_json_in_none(self):
         self.start()
         english = {verb: self.check(DONE, *verb, "--json").stdout for verb in (("info", "Box"), ("list",))}
