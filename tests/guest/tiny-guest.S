@@ -217,8 +217,6 @@ idtr:   .word   0x7FF
         .macro  gate bits
         movb    $\bits, %al
         outb    %al, $0x92
-        jmp     7f /* what is due between blocks of instructions is done */
-7:
         .endm
         .macro  expect value, address
         cmpl    $\value, \address

@@ -426,4 +426,7 @@ void soft_port_write(SoftCpu *cpu, uint16_t port, unsigned size, uint32_t value)
     soft_guest_leave(cpu);
     span_write(&span, port, size, value, true);
     soft_guest_enter(cpu);
+    /* The next instruction reaches memory by what the A20 gate says now. */
+    if (G_UNLIKELY(__atomic_load_n(&cpu->vcpu.signals, __ATOMIC_RELAXED) & VCPU_SIGNAL_A20))
+        cpu->break_block = true;
 }
