@@ -292,15 +292,14 @@ static void the_interrupt_is_a_level_until_it_is_read(void **state)
     assert_false(((PciDevice *)f->dev)->intx_level);
 }
 
-/* A host without room parks the write; a reset takes it back, and the guest's memory is its own. */
-static void a_reset_takes_back_what_a_full_host_has_parked(void **state)
+/* Asks for a write that the host has no room for, and waits until it is parked. */
+static void ask_for_too_much(Fixture *f, struct rlimit *before)
 {
-    Fixture *f = *state;
-    struct rlimit before, limit;
+    struct rlimit limit;
 
     signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before);
-    limit = before;
+    getrlimit(RLIMIT_FSIZE, before);
+    limit = *before;
     limit.rlim_cur = 512;
     setrlimit(RLIMIT_FSIZE, &limit);
     ask(f, OUT, 100, 512, false);
@@ -308,6 +307,32 @@ static void a_reset_takes_back_what_a_full_host_has_parked(void **state)
         g_usleep(1000);
     assert_true(disk_is_stuck(f->disk));
     assert_int_equal(n_answers(f), 0);
+}
+
+static void what_a_full_host_has_parked_is_done_when_there_is_room(void **state)
+{
+    Fixture *f = *state;
+    struct rlimit before;
+
+    memset(f->ram->host + DATA, 0x33, 512);
+    ask_for_too_much(f, &before);
+    virtio_rest((Virtio *)f->dev); /* as a machine that pauses */
+    setrlimit(RLIMIT_FSIZE, &before);
+    disk_retry(f->disk);
+    virtio_resume((Virtio *)f->dev);
+    assert_int_equal(answer(f), 0);
+    memset(f->ram->host + DATA, 0, 512);
+    assert_int_equal(do_request(f, IN, 100, 512, true), 0);
+    assert_int_equal(f->ram->host[DATA], 0x33);
+}
+
+/* The guest's memory is its own again after a reset. */
+static void a_reset_takes_back_what_a_full_host_has_parked(void **state)
+{
+    Fixture *f = *state;
+    struct rlimit before;
+
+    ask_for_too_much(f, &before);
     set(f, STATUS_REGISTER, 1, 0);
     setrlimit(RLIMIT_FSIZE, &before);
     disk_retry(f->disk);
@@ -345,6 +370,8 @@ int main(void)
         TEST(features_that_were_not_offered_are_refused),
         TEST(a_request_without_room_for_an_answer_stops_the_device),
         TEST(the_interrupt_is_a_level_until_it_is_read),
+        TEST_REAL_TIME(what_a_full_host_has_parked_is_done_when_there_is_room),
+        TEST(what_a_full_host_has_parked_is_done_when_there_is_room),
         TEST_REAL_TIME(a_reset_takes_back_what_a_full_host_has_parked),
         TEST_REAL_TIME(a_device_at_rest_takes_nothing_and_loses_nothing),
     };
