@@ -456,6 +456,11 @@ static void what_cannot_be_built_is_refused_with_the_reason(void **state)
     config = usual_config();
     config.firmware_path = "/usr/share/seabios/vgabios-stdvga.bin";
     refuse(&config, "not a BIOS");
+    config.firmware = MACHINE_FIRMWARE_UEFI;
+    config.variables_path = config.firmware_path;
+    refuse(&config, "not a UEFI");
+    config.firmware_path = config.variables_path = "/nonexistent/code.fd";
+    refuse(&config, "/nonexistent/code.fd");
     config = usual_config();
     config.drive[0].path = "/nonexistent/disc.iso";
     refuse(&config, "/nonexistent/disc.iso");
