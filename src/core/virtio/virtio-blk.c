@@ -175,13 +175,15 @@ static void request_finish(BlkRequest *request, int result)
     request_free(request);
 }
 
-/* On a disk's worker, no lock held. */
+/* On a disk's worker, no lock held. Who waits for the request has the board lock, which a worker
+ * must not want then, and sends the interrupts. */
 static void on_disk_done(DiskRequest *disk_request, int result)
 {
     BlkRequest *request = disk_request->opaque;
     VirtioBlk *blk = request->blk;
 
     virtio_enter(&blk->virtio);
+    bool is_waited_for = request->is_waited_for;
     if (result == 0 && request->flushes_after && !request->is_forgotten) {
         request->flushes_after = false;
         request->request.operation = DISK_FLUSH;
@@ -191,11 +193,14 @@ static void on_disk_done(DiskRequest *disk_request, int result)
         request->result = result;
         if (request->is_forgotten)
             request_free(request);
-        else if (!request->is_waited_for)
+        else if (!is_waited_for)
             request_finish(request, result);
         g_cond_broadcast(&blk->virtio.changed);
     }
-    virtio_leave(&blk->virtio);
+    if (is_waited_for)
+        g_mutex_unlock(&blk->virtio.lock);
+    else
+        virtio_leave(&blk->virtio);
 }
 
 /* With a deterministic clock the host's speed must not show: the guest waits here, and is

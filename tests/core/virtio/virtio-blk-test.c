@@ -260,6 +260,74 @@ static void a_driver_that_cannot_flush_writes_through(void **state)
     assert_int_equal(stats.flushes, 2);
 }
 
+static void put16(Fixture *f, unsigned at, unsigned i, uint16_t value)
+{
+    memcpy(f->ram->host + at + 4 + i * 2, &value, 2);
+}
+
+/* As many as the queue holds, each a chain of its own; one doorbell. */
+static void ask_for_a_full_queue(Fixture *f)
+{
+    static const struct {
+        uint32_t type, reserved;
+        uint64_t sector;
+    } header = { .type = GUINT32_TO_LE(FLUSH) };
+    uint16_t n = 8;
+
+    for (unsigned i = 0; i < n; i++) { /* header and answer in one table each, outside the queue */
+        uint8_t *table = f->ram->host + DATA + i * 32;
+        uint64_t at[2] = { HEADER, STATUS };
+        uint32_t length[2] = { 16, 1 };
+        uint16_t flags[2] = { NEXT, WRITE }, next = 1;
+        for (unsigned j = 0; j < 2; j++) {
+            memcpy(table + j * 16, &at[j], 8);
+            memcpy(table + j * 16 + 8, &length[j], 4);
+            memcpy(table + j * 16 + 12, &flags[j], 2);
+            memcpy(table + j * 16 + 14, &next, 2);
+        }
+        describe(f, i, DATA + i * 32, 32, 4);
+        put16(f, AVAIL, i, (uint16_t)i);
+    }
+    memcpy(f->ram->host + HEADER, &header, sizeof header);
+    memcpy(f->ram->host + AVAIL + 2, &n, 2);
+    f->n_asked = n;
+    set(f, 0x3000, 2, 0);
+}
+
+/* The guest waits with the board lock, which nobody else may need for its requests to end. */
+static void a_full_queue_is_answered_by_one_doorbell(void **state)
+{
+    Fixture *f = *state;
+
+    start_driver(f, 1 << 28); /* INDIRECT_DESC */
+    alarm(20);
+    ask_for_a_full_queue(f);
+    alarm(0);
+    assert_int_equal(answer(f), 0);
+}
+
+/* Each request reads the next one's header, and its place in the ring, from the disk. */
+static void requests_that_make_requests_end(void **state)
+{
+    Fixture *f = *state;
+    enum { RING_HEADER = 256 }; /* the request's, beside the ring */
+
+    for (unsigned i = 0; i < DISK_SECTORS; i++) {
+        uint8_t sector[512] = { 0 };
+        uint16_t index = (uint16_t)(i + 2);
+        uint64_t next = i + 1;
+        memcpy(sector + 2, &index, 2);
+        memcpy(sector + RING_HEADER + 8, &next, 8);
+        assert_true(disk_write(f->disk, i * 512, sector, 512, NULL));
+    }
+    describe(f, 0, AVAIL + RING_HEADER, 16, NEXT);
+    describe(f, 1, AVAIL, 512, NEXT | WRITE);
+    describe(f, 2, STATUS, 1, WRITE);
+    f->ram->host[AVAIL + 2] = 1;
+    set(f, 0x3000, 2, 0);
+    assert_in_range(n_answers(f), 1, 8);
+}
+
 static void features_that_were_not_offered_are_refused(void **state)
 {
     Fixture *f = *state;
@@ -367,6 +435,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_only_disk_is_not_written_to, setup_read_only,
                                         teardown),
         TEST(a_driver_that_cannot_flush_writes_through),
+        TEST(a_full_queue_is_answered_by_one_doorbell),
+        TEST_REAL_TIME(a_full_queue_is_answered_by_one_doorbell),
+        TEST(requests_that_make_requests_end),
         TEST(features_that_were_not_offered_are_refused),
         TEST(a_request_without_room_for_an_answer_stops_the_device),
         TEST(the_interrupt_is_a_level_until_it_is_read),
