@@ -73,14 +73,17 @@ static bool may_serve(const Virtio *virtio)
     return virtio->is_running && !virtio->is_resting && !virtio->needs_reset;
 }
 
-/* Returns whether there may be more. */
+/* Where the guest waits for us it adds nothing meanwhile, unless its requests themselves write to
+ * the ring: what a queue can hold is all that it gets at once. Returns whether there may be more.
+ */
 static bool serve_queue(Virtio *virtio, unsigned index)
 {
     Virtqueue *queue = &virtio->queue[index];
+    unsigned budget = virtio_is_inline(virtio) ? queue->size : SERVE_BUDGET;
     VirtChain *chain;
 
     virtqueue_want_doorbell(queue, false);
-    for (unsigned n = 0; n < SERVE_BUDGET && may_serve(virtio); n++) {
+    for (unsigned n = 0; n < budget && may_serve(virtio); n++) {
         chain = virtqueue_pop(queue);
         if (chain)
             virtio->kind->begin(virtio, index, chain);
@@ -104,7 +107,7 @@ static void serve(Virtio *virtio)
     virtio->is_serving = false;
     g_cond_broadcast(&virtio->changed);
     g_mutex_unlock(&virtio->lock);
-    if (more)
+    if (more && !virtio_is_inline(virtio))
         virtio_ring(virtio);
 }
 
