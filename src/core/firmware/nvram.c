@@ -9,8 +9,10 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define MOST_SIZE (16 << 20) /* more than any firmware's, and room for it below 4 GiB */
 #define GATHER_US (20 * G_TIME_SPAN_MILLISECOND)
 /* Firmware's volumes begin with 16 zeros and a GUID; this comes next (PI 1.7 volume 3 §3.2.1). */
 #define VOLUME_SIGNATURE "_FVH"
@@ -36,12 +38,16 @@ struct Nvram {
 
 /* The file */
 
-/* Returns an errno, as the others here. */
+/* Always a new file: whatever has its name, a crash's half of one or what somebody put there to be
+ * written to in its place, goes. Returns an errno, as the others here. */
 static int write_synced(const char *path, const void *bytes, size_t length)
 {
     g_autoptr(GError) error = NULL;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     int failed = 0;
+
+    if (unlink(path) < 0 && errno != ENOENT)
+        return errno;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
     if (fd < 0)
         return errno;
@@ -177,9 +183,24 @@ static bool looks_right(const char *bytes, gsize length)
            memcmp(bytes + VOLUME_SIGNATURE_AT, VOLUME_SIGNATURE, 4) == 0;
 }
 
+/* A file of some MiB, or nothing: what else may have its name has no end, or never begins. */
+static bool is_readable(const char *path, GError **error)
+{
+    struct stat status;
+    int failed = stat(path, &status) < 0             ? errno
+                 : !S_ISREG(status.st_mode)          ? EINVAL
+                 : status.st_size > (off_t)MOST_SIZE ? EFBIG
+                                                     : 0;
+
+    if (failed)
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(failed), "%s: %s", path,
+                    g_strerror(failed));
+    return !failed;
+}
+
 static bool read_image(const char *path, char **out_bytes, gsize *out_length, GError **error)
 {
-    if (g_file_get_contents(path, out_bytes, out_length, error))
+    if (is_readable(path, error) && g_file_get_contents(path, out_bytes, out_length, error))
         return true;
     g_prefix_error(error, _("Cannot read the UEFI variables: "));
     return false;

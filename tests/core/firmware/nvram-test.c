@@ -15,6 +15,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SIZE 0x84000u
 #define PATIENCE_US (20 * G_TIME_SPAN_SECOND)
@@ -177,6 +179,57 @@ static void what_a_crash_left_is_no_obstacle(void **state)
     assert_int_equal(kept(rig), 5);
 }
 
+/* A machine's folder may have come from anywhere. */
+static void what_lies_in_its_way_is_replaced_not_written_to(void **state)
+{
+    Rig *rig = *state;
+    g_autofree char *beside = g_strconcat(rig->path, ".new", NULL);
+    g_autofree char *theirs = g_build_filename(rig->folder, "theirs", NULL);
+    g_autofree char *text = NULL;
+
+    alarm(20);
+    assert_int_equal(mkfifo(beside, 0600), 0);
+    nvram_free(open_it(rig));
+    assert_true(g_file_set_contents(theirs, "theirs", -1, NULL));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(i ? symlink(theirs, beside) : link(theirs, beside), 0);
+        Nvram *nvram = open_it(rig);
+        change(rig, nvram, 20 + i);
+        assert_true(nvram_flush(nvram));
+        nvram_free(nvram);
+        assert_int_equal(kept(rig), 20 + i);
+    }
+    alarm(0);
+    assert_int_equal(rig->n_problems, 0);
+    assert_true(g_file_get_contents(theirs, &text, NULL, NULL));
+    assert_string_equal(text, "theirs");
+    g_unlink(theirs);
+}
+
+static void refuse_it(Rig *rig)
+{
+    g_autoptr(GError) error = NULL;
+
+    alarm(20);
+    assert_null(nvram_open(&rig->options, &error));
+    alarm(0);
+    assert_non_null(strstr(error->message, rig->path));
+    g_unlink(rig->path);
+}
+
+static void what_is_no_file_of_its_kind_is_not_read(void **state)
+{
+    Rig *rig = *state;
+
+    assert_int_equal(mkfifo(rig->path, 0600), 0);
+    refuse_it(rig);
+    assert_int_equal(symlink("/dev/zero", rig->path), 0);
+    refuse_it(rig);
+    assert_true(g_file_set_contents(rig->path, "", 0, NULL));
+    assert_int_equal(truncate(rig->path, INT64_C(1) << 40), 0);
+    refuse_it(rig);
+}
+
 static void a_file_of_other_firmware_is_refused_by_name_and_left_alone(void **state)
 {
     Rig *rig = *state;
@@ -253,6 +306,8 @@ int main(void)
         TEST(a_change_is_kept_by_itself_and_found_again),
         TEST(the_file_is_whole_at_any_moment),
         TEST(what_a_crash_left_is_no_obstacle),
+        TEST(what_lies_in_its_way_is_replaced_not_written_to),
+        TEST(what_is_no_file_of_its_kind_is_not_read),
         TEST(a_file_of_other_firmware_is_refused_by_name_and_left_alone),
         TEST(what_is_to_be_forgotten_is_not_kept),
         TEST(a_write_that_fails_is_told_once_and_loses_nothing),
