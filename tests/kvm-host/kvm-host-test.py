@@ -334,6 +334,19 @@ class KvmHosts(unittest.TestCase):
                 self.assertRegex(reason, r"^(KVM did not start the machine|KVM does not work here|Another program holds)")
                 self.check("stop", "--force", "Box")
 
+    def test_a_machine_that_began_without_kvm_can_go_there(self):
+        if not HAS_KVM:
+            self.skipTest(NEEDS_KVM)
+        self.check("create", "--name", "Box", "--disk", "none", "--memory", "64M", "--cpu", "software")
+        self.on_host("can=all")
+        self.check("start", "Box", "--headless")
+        self.check("wait", "Box", "--for", "text:No bootable device", "--timeout", "20")
+        self.assertEqual(self.state("Box")[:2], ("running", "software"))
+        self.check("set", "Box", "cpu=kvm")
+        self.assertEqual(self.state("Box")[:2], ("running", "kvm"))
+        self.check("set", "Box", "cpu=software")
+        self.assertEqual(self.state("Box")[:2], ("running", "software"))
+
     def test_kvm_that_fails_while_the_machine_runs_is_left(self):
         if not HAS_KVM:
             self.skipTest(NEEDS_KVM)

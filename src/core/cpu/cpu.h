@@ -141,6 +141,9 @@ typedef struct CpuOps {
     /* Leaves out of @model what this backend cannot do, and sets its TSC's rate if that is given.
      * Before the first vCPU. May be NULL: it can do everything. */
     bool (*limit_model)(void *backend, CpuModel *model, GError **error);
+    /* Without a machine: the TSC's rate of a guest with @model on this host; 0: this backend cannot
+     * be had here, or not with all of @model. May be NULL. */
+    uint64_t (*tsc_hz_here)(const CpuModel *model);
     size_t vcpu_size; /* of a struct whose first member is Vcpu */
     bool (*vcpu_init)(Vcpu *vcpu, GError **error);
     void (*vcpu_clear)(Vcpu *vcpu);

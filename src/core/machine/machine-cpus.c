@@ -28,6 +28,17 @@ void machine_cpus_watch_code(Machine *machine)
     watch_code(machine, machine->priv->cpu_ops->code_written);
 }
 
+/* A guest that could go on on KVM, too, counts time at the rate that KVM would give it: the door to
+ * there is open. */
+static void keep_movable(MachinePrivate *p, CpuModel *model)
+{
+    if (p->cpu_ops != &cpu_soft_ops || clock_kind(p->board.clock) == CLOCK_DETERMINISTIC)
+        return;
+    uint64_t tsc_hz = cpu_kvm_ops.tsc_hz_here(model);
+    if (tsc_hz)
+        model->tsc_hz = tsc_hz;
+}
+
 /* The model that the definition asks for, on the CPU that is to run it. */
 static bool limit_model(MachinePrivate *p, GError **error)
 {
@@ -54,6 +65,7 @@ static bool limit_model(MachinePrivate *p, GError **error)
                               "“software”."));
         return false;
     }
+    keep_movable(p, &had);
     p->board.model = had;
     return true;
 }

@@ -151,6 +151,26 @@ static bool kvm_limit_model(void *backend, CpuModel *model, GError **error)
     return true;
 }
 
+static uint64_t kvm_tsc_hz_here(const CpuModel *model)
+{
+    KvmTrouble trouble;
+    KvmMachine machine = { .kvm_fd = kvm_device_open(&trouble), .vm_fd = -1 };
+    CpuModel limited = *model;
+    uint32_t features[CPU_N_FEATURES];
+    bool fits = machine.kvm_fd >= 0 && kvm_cpuid_features(machine.kvm_fd, features) &&
+                cpu_model_fits(model, features);
+
+    if (fits)
+        machine.vm_fd = kvm_device_create_vm(machine.kvm_fd, &trouble);
+    fits = machine.vm_fd >= 0 && kvm_limit_model(&machine, &limited, NULL) &&
+           memcmp(limited.features, model->features, sizeof limited.features) == 0;
+    if (machine.vm_fd >= 0)
+        close(machine.vm_fd);
+    if (machine.kvm_fd >= 0)
+        close(machine.kvm_fd);
+    return fits ? limited.tsc_hz : 0;
+}
+
 static bool kvm_vcpu_init(Vcpu *vcpu, GError **error)
 {
     KvmCpu *cpu = kvm_cpu(vcpu);
@@ -217,6 +237,7 @@ const CpuOps cpu_kvm_ops = {
     .machine_new = kvm_machine_new,
     .machine_free = kvm_machine_free,
     .limit_model = kvm_limit_model,
+    .tsc_hz_here = kvm_tsc_hz_here,
     .vcpu_size = sizeof(KvmCpu),
     .vcpu_init = kvm_vcpu_init,
     .vcpu_clear = kvm_vcpu_clear,
