@@ -86,8 +86,10 @@ void virtio_interrupt(Virtio *virtio, unsigned vector, uint8_t isr)
         return;
     }
     device_enter(dev);
-    virtio->isr |= isr;
-    pci_device_set_irq(&virtio->pci, virtio->isr != 0);
+    if (virtio->status & VIRTIO_STATUS_DRIVER_OK) { /* or it was reset while we waited */
+        virtio->isr |= isr;
+        pci_device_set_irq(&virtio->pci, virtio->isr != 0);
+    }
     device_leave(dev);
 }
 

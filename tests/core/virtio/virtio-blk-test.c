@@ -7,6 +7,7 @@
 #include "../dev/dev-fixture.h"
 
 #include "core/virtio/virtio-blk.h"
+#include "core/virtio/virtio-internal.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -360,6 +361,18 @@ static void the_interrupt_is_a_level_until_it_is_read(void **state)
     assert_false(((PciDevice *)f->dev)->intx_level);
 }
 
+/* A thread that was about to interrupt has waited for the board while the driver reset the device.
+ */
+static void an_interrupt_of_before_a_reset_does_not_come_after_it(void **state)
+{
+    Fixture *f = *state;
+
+    set(f, STATUS_REGISTER, 1, 0);
+    virtio_interrupt((Virtio *)f->dev, VIRTQUEUE_NO_VECTOR, VIRTIO_ISR_QUEUE);
+    assert_false(((PciDevice *)f->dev)->intx_level);
+    assert_int_equal(get(f, 0x1000, 1), 0);
+}
+
 /* Asks for a write that the host has no room for, and waits until it is parked. */
 static void ask_for_too_much(Fixture *f, struct rlimit *before)
 {
@@ -444,6 +457,7 @@ int main(void)
         TEST_REAL_TIME(what_a_full_host_has_parked_is_done_when_there_is_room),
         TEST(what_a_full_host_has_parked_is_done_when_there_is_room),
         TEST_REAL_TIME(a_reset_takes_back_what_a_full_host_has_parked),
+        TEST(an_interrupt_of_before_a_reset_does_not_come_after_it),
         TEST_REAL_TIME(a_device_at_rest_takes_nothing_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
