@@ -47,8 +47,8 @@ static bool lock_board(Machine *machine)
     return false;
 }
 
-/* First what matters most. With the board lock no device has a request, and the images can be
- * closed; without it they are as complete as after a flush of the guest's. */
+/* First what matters most. With the board lock, and virtio's threads told, no device has a request,
+ * and the images can be closed; without it they are as complete as after a flush of the guest's. */
 static gpointer write_disks(gpointer data)
 {
     Rescue *rescue = data;
@@ -58,6 +58,7 @@ static gpointer write_disks(gpointer data)
     for (unsigned i = 0; i < MACHINE_MAX_DRIVES; i++)
         if (p->drive[i].disk && !disk_is_read_only(p->drive[i].disk))
             disk_flush(p->drive[i].disk, NULL);
+    machine_io_take_no_more(machine);
     for (unsigned i = 0; i < MACHINE_MAX_DRIVES && lock_board(machine); i++) {
         g_rec_mutex_unlock(&machine->lock); /* who ends a request needs it */
         if (p->drive[i].disk)

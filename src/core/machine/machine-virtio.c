@@ -57,6 +57,14 @@ void machine_io_rest(Machine *machine)
     ahci_drain(machine->ahci);
 }
 
+void machine_io_take_no_more(Machine *machine)
+{
+    const GPtrArray *virtio = machine->priv->virtio;
+
+    for (unsigned i = 0; i < virtio->len; i++)
+        virtio_take_no_more(virtio->pdata[i]);
+}
+
 void machine_io_resume(Machine *machine)
 {
     const GPtrArray *virtio = machine->priv->virtio;

@@ -257,10 +257,17 @@ void virtio_data_clear(Virtio *virtio)
     g_cond_clear(&virtio->changed);
 }
 
-void virtio_rest(Virtio *virtio)
+void virtio_take_no_more(Virtio *virtio)
 {
     g_mutex_lock(&virtio->lock);
     virtio->is_resting = true;
+    g_mutex_unlock(&virtio->lock);
+}
+
+void virtio_rest(Virtio *virtio)
+{
+    virtio_take_no_more(virtio);
+    g_mutex_lock(&virtio->lock);
     while (virtio->is_serving)
         g_cond_wait(&virtio->changed, &virtio->lock);
     g_mutex_unlock(&virtio->lock);

@@ -96,4 +96,5 @@ bool virtio_is_inline(const Virtio *virtio); /* doorbells are answered where the
 /* Stops taking requests and waits for those under way, but what a full host disk has parked; and
  * goes on. Board lock not held. */
 void virtio_rest(Virtio *virtio);
+void virtio_take_no_more(Virtio *virtio); /* the first part of it, which waits for nobody's work */
 void virtio_resume(Virtio *virtio);

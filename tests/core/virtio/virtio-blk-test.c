@@ -435,6 +435,20 @@ static void a_device_at_rest_takes_nothing_and_loses_nothing(void **state)
     assert_int_equal(answer(f), 0);
 }
 
+/* Its disk can be closed, though nobody has waited for its thread. */
+static void a_device_that_takes_no_more_begins_nothing(void **state)
+{
+    Fixture *f = *state;
+    DiskStats stats;
+
+    virtio_take_no_more((Virtio *)f->dev);
+    ask(f, IN, 0, 512, true);
+    g_usleep(50000);
+    disk_get_stats(f->disk, &stats);
+    assert_int_equal(stats.reads, 0);
+    assert_int_equal(n_answers(f), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_REAL_TIME(name) cmocka_unit_test_setup_teardown(name, setup_real_time, teardown)
 int main(void)
@@ -458,6 +472,7 @@ int main(void)
         TEST(what_a_full_host_has_parked_is_done_when_there_is_room),
         TEST_REAL_TIME(a_reset_takes_back_what_a_full_host_has_parked),
         TEST(an_interrupt_of_before_a_reset_does_not_come_after_it),
+        TEST_REAL_TIME(a_device_that_takes_no_more_begins_nothing),
         TEST_REAL_TIME(a_device_at_rest_takes_nothing_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
