@@ -45,8 +45,9 @@ enum { /* configuration, §5.2.4 */
 #define SECTOR 512
 #define PHYSICAL_EXPONENT 3 /* blocks of 4096 bytes */
 #define QUEUE_SIZE 256
-#define SEGMENTS_MAX (QUEUE_SIZE - 2) /* besides header and status */
-#define RANGE_SECTORS_MAX (1u << 21)  /* of a discard: 1 GiB */
+#define SEGMENTS_MAX (QUEUE_SIZE - 2)    /* besides header and status */
+#define RANGE_SECTORS_MAX (1u << 21)     /* of a discard: 1 GiB */
+#define TRANSFER_MAX (UINT64_C(1) << 30) /* whoever stops the guest waits for one to end */
 #define HEADER_SIZE 16
 #define RANGE_SIZE 16
 #define RANGE_UNMAP 1u
@@ -244,7 +245,8 @@ static void begin_transfer(VirtioBlk *blk, unsigned queue, VirtChain *chain, boo
     uint64_t disk = disk_size(blk->disk);
     DiskRequest model = { .operation = in ? DISK_READ : DISK_WRITE, .length = length };
 
-    if (length % SECTOR || sector > disk / SECTOR || length > disk - sector * SECTOR) {
+    if (length % SECTOR || length > TRANSFER_MAX || sector > disk / SECTOR ||
+        length > disk - sector * SECTOR) {
         finish(blk, queue, chain, BLK_IOERR, 0);
         return;
     }

@@ -34,7 +34,7 @@ enum { STATUS_REGISTER = 20, QUEUE_SIZE = 24, QUEUE_ENABLE = 28 };
 
 typedef struct {
     Board *board;
-    Ram *ram;
+    Ram *ram, *more_ram;
     Device *dev;
     Disk *disk;
     char *path;
@@ -75,12 +75,12 @@ static void start_driver(Fixture *f, uint32_t low_features)
     set(f, STATUS_REGISTER, 1, 0xF);
 }
 
-static Fixture *fixture_new(Board *board, bool read_only)
+static Fixture *fixture_new_sized(Board *board, bool read_only, uint64_t n_sectors)
 {
     Fixture *f = g_new0(Fixture, 1);
     int fd = g_file_open_tmp("disk-XXXXXX", &f->path, NULL);
 
-    assert_true(fd >= 0 && ftruncate(fd, DISK_SECTORS * 512) == 0);
+    assert_true(fd >= 0 && ftruncate(fd, (off_t)n_sectors * 512) == 0);
     close(fd);
     f->board = board;
     f->ram = ram_new("ram", RAM_BYTES, NULL);
@@ -95,6 +95,11 @@ static Fixture *fixture_new(Board *board, bool read_only)
     device_leave(f->dev);
     start_driver(f, 0);
     return f;
+}
+
+static Fixture *fixture_new(Board *board, bool read_only)
+{
+    return fixture_new_sized(board, read_only, DISK_SECTORS);
 }
 
 static int setup(void **state)
@@ -115,6 +120,12 @@ static int setup_real_time(void **state)
     return 0;
 }
 
+static int setup_huge(void **state)
+{
+    *state = fixture_new_sized(board_new(), false, UINT64_C(1) << 23); /* 4 GiB */
+    return 0;
+}
+
 static int teardown(void **state)
 {
     Fixture *f = *state;
@@ -123,6 +134,7 @@ static int teardown(void **state)
     device_free(f->dev);
     board_free(f->board);
     ram_free(f->ram);
+    ram_free(f->more_ram);
     unlink(f->path);
     g_free(f->path);
     g_free(f);
@@ -210,6 +222,38 @@ static void what_cannot_be_is_an_error(void **state)
     assert_int_equal(do_request(f, 99, 0, 512, true), 2);
     assert_int_equal(do_request(f, IN, DISK_SECTORS - 1, 512, true), 0);
     assert_int_equal(get(f, STATUS_REGISTER, 1), 0xF);
+}
+
+/* All of memory many times over is a request of any length. */
+static void a_request_of_more_than_a_gibibyte_is_an_error(void **state)
+{
+    Fixture *f = *state;
+    enum { N_BUFFERS = 65, BUFFER = 1 << 24 };
+    uint8_t *table = f->ram->host + DATA;
+    uint64_t header = HEADER, buffer = RAM_BYTES * 2, status = STATUS;
+    uint32_t of_header = 16, of_buffer = BUFFER, of_status = 1;
+
+    f->more_ram = ram_new("more-ram", BUFFER, NULL);
+    address_space_map_ram(f->board->machine.memory, buffer, BUFFER, MAP_PRIORITY_RAM, f->more_ram,
+                          0);
+    start_driver(f, 1 << 28); /* INDIRECT_DESC */
+    for (unsigned i = 0; i < N_BUFFERS + 2; i++) {
+        bool is_last = i == N_BUFFERS + 1;
+        uint16_t flags = i == 0 ? NEXT : is_last ? WRITE : NEXT | WRITE, next = (uint16_t)(i + 1);
+        memcpy(table + i * 16, i == 0 ? &header : is_last ? &status : &buffer, 8);
+        memcpy(table + i * 16 + 8, i == 0 ? &of_header : is_last ? &of_status : &of_buffer, 4);
+        memcpy(table + i * 16 + 12, &flags, 2);
+        memcpy(table + i * 16 + 14, &next, 2);
+    }
+    memset(f->ram->host + HEADER, 0, 16);
+    describe(f, 0, DATA, (N_BUFFERS + 2) * 16, 4);
+    f->n_asked = 1;
+    f->ram->host[AVAIL + 2] = 1;
+    set(f, 0x3000, 2, 0);
+    assert_int_equal(answer(f), 1);
+    disk_free(g_steal_pointer(&f->disk));
+    device_free(f->dev);
+    f->dev = NULL;
 }
 
 static void ranges_are_cleared(void **state)
@@ -457,6 +501,8 @@ int main(void)
         TEST(what_is_written_is_read),
         TEST_REAL_TIME(what_is_written_is_read),
         TEST(what_cannot_be_is_an_error),
+        cmocka_unit_test_setup_teardown(a_request_of_more_than_a_gibibyte_is_an_error, setup_huge,
+                                        teardown),
         TEST(ranges_are_cleared),
         TEST_REAL_TIME(ranges_are_cleared),
         cmocka_unit_test_setup_teardown(a_read_only_disk_is_not_written_to, setup_read_only,
