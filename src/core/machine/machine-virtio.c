@@ -57,6 +57,16 @@ void machine_io_rest(Machine *machine)
     ahci_drain(machine->ahci);
 }
 
+void machine_io_forget(Machine *machine)
+{
+    const GPtrArray *virtio = machine->priv->virtio;
+
+    g_rec_mutex_lock(&machine->lock);
+    for (unsigned i = 0; i < virtio->len; i++)
+        device_reset(virtio->pdata[i]);
+    g_rec_mutex_unlock(&machine->lock);
+}
+
 void machine_io_take_no_more(Machine *machine)
 {
     const GPtrArray *virtio = machine->priv->virtio;

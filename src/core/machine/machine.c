@@ -204,6 +204,8 @@ static bool power_off(Machine *machine)
     bool changes = machine_state(machine) != MACHINE_OFF;
 
     if (changes) {
+        machine_cpus_stop(machine);
+        machine_io_forget(machine);
         bring_to_rest(machine);
         if (machine->priv->nvram)
             nvram_flush(machine->priv->nvram);
