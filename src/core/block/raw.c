@@ -78,24 +78,37 @@ static int raw_read(Image *image, uint64_t offset, IoVector v, size_t length)
 
 /* A disk taken for raw by its content must not turn into something else at the next start: a guest
  * could write a header there that names files of the host. */
-static bool raw_changes_format(const Image *image, uint64_t offset, IoVector v, size_t length)
+static bool raw_changes_format(const Image *image, uint64_t offset, const uint8_t *bytes,
+                               size_t length)
 {
     uint8_t head[4];
-    if (!image->probed || offset >= sizeof head || image->format != &raw_format)
-        return false;
     if (offset && file_read_bytes(image->fd, 0, head, sizeof head))
         return true;
     if (!offset && length < sizeof head && file_read_bytes(image->fd, 0, head, sizeof head))
         return true;
-    io_vector_gather(v, head + offset, MIN(length, sizeof head - offset));
+    memcpy(head + offset, bytes, MIN(length, sizeof head - offset));
     return image_head_is_structured(head);
+}
+
+/* The guest may change its memory meanwhile: what is looked at is what is written. */
+static int raw_write_head(const Image *image, uint64_t offset, IoVector v, size_t length)
+{
+    uint8_t bytes[RAW_SECTOR];
+    io_vector_gather(v, bytes, length);
+    if (raw_changes_format(image, offset, bytes, length))
+        return -EPERM;
+    return file_write_bytes(image->fd, offset, bytes, length);
 }
 
 static int raw_write(Image *image, uint64_t offset, IoVector v, size_t length)
 {
-    if (raw_changes_format(image, offset, v, length))
-        return -EPERM;
-    return file_write(image->fd, offset, v, length);
+    bool has_head = image->probed && offset < 4 && image->format == &raw_format;
+    size_t first = has_head ? MIN(length, RAW_SECTOR) : 0;
+    int result = first ? raw_write_head(image, offset, v, first) : 0;
+
+    if (result || first == length)
+        return result;
+    return file_write(image->fd, offset + first, io_vector_skip(v, first), length - first);
 }
 
 static int raw_write_zeroes(Image *image, uint64_t offset, uint64_t length)

@@ -54,6 +54,50 @@ static void guest_cannot_turn_a_probed_raw_disk_into_another_format(void **state
     assert_true(disk_write(disk, 0, "harmless", 8, NULL));
 }
 
+static uint8_t changing[1024]; /* as a guest's memory */
+static bool is_over;           /* atomic */
+
+static gpointer change_memory(gpointer data)
+{
+    uint32_t header, other = 0;
+    memcpy(&header, "QFI\xfb", 4);
+    for (unsigned i = 0; !__atomic_load_n(&is_over, __ATOMIC_RELAXED); i++)
+        __atomic_store_n((uint32_t *)(void *)changing, i & 64 ? header : other, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void nor_by_changing_its_memory_while_that_is_written(void **state)
+{
+    g_autofree char *path = make_file("u.img", "", 0, 1 << 20);
+    g_autoptr(Disk) disk = disk_open(path, NULL, NULL);
+    GThread *other = g_thread_new("guest", change_memory, NULL);
+    bool is_header = false;
+    uint8_t head[4];
+
+    for (unsigned i = 0; i < 20000 && !is_header; i++) {
+        disk_write(disk, 0, changing, sizeof changing, NULL);
+        assert_true(disk_read(disk, 0, head, sizeof head, NULL));
+        is_header = memcmp(head, "QFI\xfb", 4) == 0;
+    }
+    __atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+    g_thread_join(other);
+    assert_false(is_header);
+}
+
+static void a_write_across_the_first_sector_is_whole(void **state)
+{
+    g_autofree char *path = make_file("v.img", "", 0, 1 << 20);
+    g_autoptr(Disk) disk = disk_open(path, NULL, NULL);
+    uint8_t in[2048], out[2048];
+    for (unsigned i = 0; i < sizeof in; i++)
+        in[i] = (uint8_t)(i * 7 + i / 256);
+    for (unsigned offset = 0; offset < 6; offset++) {
+        assert_true(disk_write(disk, offset, in + offset, sizeof in - offset, NULL));
+        assert_true(disk_read(disk, offset, out, sizeof in - offset, NULL));
+        assert_memory_equal(out, in + offset, sizeof in - offset);
+    }
+}
+
 static void unfit_files_are_refused_with_a_reason(void **state)
 {
     g_autofree char *missing = scratch_path("missing.iso");
@@ -145,6 +189,8 @@ int main(void)
         cmocka_unit_test(raw_disk_returns_what_was_written),
         cmocka_unit_test(partial_last_sector_reads_as_zeros),
         cmocka_unit_test(guest_cannot_turn_a_probed_raw_disk_into_another_format),
+        cmocka_unit_test(nor_by_changing_its_memory_while_that_is_written),
+        cmocka_unit_test(a_write_across_the_first_sector_is_whole),
         cmocka_unit_test(unfit_files_are_refused_with_a_reason),
         cmocka_unit_test(truncated_iso_is_refused),
         cmocka_unit_test(second_writer_is_refused_and_told_who_holds_the_file),
