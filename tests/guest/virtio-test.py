@@ -79,7 +79,7 @@ def test_speed(runner, folder):
 def main(runner, name):
     with tempfile.TemporaryDirectory(prefix="vvirtio-") as folder:
         subprocess.run([f"{HERE}/make-media.sh", "virtio", folder], stdin=subprocess.DEVNULL, check=True)
-        globals()["test_" + name](runner, folder)
+        globals()["test_" + name](os.path.abspath(runner), folder)
 
 
 main(*sys.argv[1:])
