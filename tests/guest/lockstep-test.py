@@ -4,7 +4,8 @@
 retired) with everything interpreted, with everything translated and with what is hot translated. Every ten
 million instructions the whole state is compared: each register by name, floating point, MSRs and memory by their
 hashes. So is the kernel's log, whose time stamps count instructions by the thousand, to the byte. Where they
-part, the interval is run again in ever smaller ones. At last a difference is planted, and must be found.
+part, the interval is run again in ever smaller ones. Then each moment of a
+while at which a run may stop is the same. At last a difference is planted, and must be found.
 
     lockstep-test.py MACHINE-RUNNER"""
 import os
@@ -17,6 +18,7 @@ EVERY = 10_000_000
 AT_LEAST = 100_000_000
 FINEST = 10
 PLANTED_FINEST = 100_000
+LOOK_CLOSELY = 20_000
 
 
 class Guest:
@@ -92,6 +94,16 @@ def check_boot(guest):
     print(f"{len(expected)} states and {len(log)} lines of the kernel's log agree, over {retired} instructions")
 
 
+def check_every_look(guest):
+    start = 14 * EVERY
+    expected, other = (guest.boot(name, start, 1, start + LOOK_CLOSELY)[0] for name in ("never", "always"))
+    index = first_difference(expected, other)
+    if index is not None or len(expected) != len(other):
+        index = index or 0
+        sys.exit(f"looked at different moments, first here:\n{explain(expected[index], other[index], ('never', 'always'))}")
+    print(f"{len(expected)} moments in {LOOK_CLOSELY} instructions are the same")
+
+
 def check_planted(guest):
     end, at = 10 * EVERY, 5 * EVERY
     names = ("never", "auto")
@@ -111,6 +123,7 @@ def main(runner):
         subprocess.run([f"{HERE}/make-media.sh", "bench", folder], stdin=subprocess.DEVNULL, check=True)
         guest = Guest(runner, folder)
         check_boot(guest)
+        check_every_look(guest)
         check_planted(guest)
 
 

@@ -26,7 +26,7 @@ static inline bool soft_jump_hits(SoftCpu *cpu, const SoftJump *jump, uint64_t l
 /* The block at RIP, or NULL to leave. Everything of the last instruction is done. */
 static inline SoftOp *soft_block_next(SoftCpu *cpu)
 {
-    if (G_UNLIKELY(cpu->attention) || G_UNLIKELY(cpu->budget < 0))
+    if (G_UNLIKELY(cpu->attention) || G_UNLIKELY(cpu->budget <= 0))
         return NULL;
     uint64_t linear =
         cpu->mode & SOFT_MODE_CODE64 ? cpu->rip : (cpu->seg[CPU_CS].base + cpu->rip) & 0xFFFFFFFF;

@@ -33,7 +33,8 @@ SoftHandler soft_branch_leave, soft_branch_find;
     do {                                                                                           \
         SoftOp *soft_branch_record = (branch);                                                     \
         (cpu)->budget -= (retired);                                                                \
-        if (G_UNLIKELY((cpu)->budget < 0 || __atomic_load_n(&(cpu)->attention, __ATOMIC_RELAXED))) \
+        if (G_UNLIKELY((cpu)->budget <= 0 ||                                                       \
+                       __atomic_load_n(&(cpu)->attention, __ATOMIC_RELAXED)))                      \
             return soft_branch_leave(cpu, soft_branch_record);                                     \
         SoftOp *soft_branch_link = soft_branch_record->link;                                       \
         if (G_UNLIKELY(!soft_branch_link))                                                         \

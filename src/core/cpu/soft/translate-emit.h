@@ -13,7 +13,7 @@ enum { A = HOST_RAX, B = HOST_R13, ADDRESS = HOST_R14 }; /* scratch */
 #define CC_E 4
 #define CC_NE 5
 #define CC_A 7
-#define CC_S 8
+#define CC_LE 14
 
 typedef enum { COLD_CALL_OUT, COLD_TAIL, COLD_LEAVE, COLD_LINK } ColdKind;
 typedef struct {

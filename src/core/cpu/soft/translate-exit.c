@@ -61,7 +61,7 @@ void emit_exit(Translation *t, int32_t disp, unsigned retired)
 {
     Cold *leave = emit_add_cold(t, COLD_LEAVE, NULL);
     emit_budget(t, retired);
-    leave->from[leave->n_from++] = emit_jcc(&t->e, CC_S);
+    leave->from[leave->n_from++] = emit_jcc(&t->e, CC_LE);
     leave->from[leave->n_from++] = emit_attention(t);
     leave->disp = disp;
     if (disp)
@@ -81,7 +81,7 @@ static void emit_exit_indirect(Translation *t, unsigned retired)
     Emit *e = &t->e;
     emit_store64(e, TRANSLATE_FIELD(rip), A);
     emit_budget(t, retired);
-    emit_jcc_to(e, CC_S, t->translator->stub.leave);
+    emit_jcc_to(e, CC_LE, t->translator->stub.leave);
     emit_patch(emit_attention(t), t->translator->stub.leave);
     emit_mov_rr(e, B, A);
     emit_rr(e, (EmitInsn){ .opcode = 0xC1, .wide = true }, 5, B); /* SHR */
