@@ -164,8 +164,8 @@ unsigned machine_virtio_slot(unsigned drive);
 /* What moves besides vCPUs and time: devices' own threads and disk I/O stop, and go on. Afterwards
  * nothing is under way but what a full host disk has parked. Board lock not held. */
 void machine_io_rest(Machine *machine);
-/* Gives up what the guest has asked for and nobody has begun: it is about to lose its power, and may
- * have asked for hours of it. vCPUs are stopped. */
+/* Gives up what the guest has asked for and nobody has begun: it is about to lose its power, and
+ * may have asked for hours of it. vCPUs are stopped. */
 void machine_io_forget(Machine *machine);
 void machine_io_take_no_more(Machine *machine); /* devices' own threads begin nothing any more */
 void machine_io_resume(Machine *machine);
