@@ -100,9 +100,8 @@ look:   config_write 0x10, $0xFE000000
         movl    $\value, %eax
         outw    %ax, %dx
         .endm
-
-/* Each byte twice, to two planes: a write that comes after the next choice of a plane is lost. */
-draws:  movl    $0x3C2, %edx
+        .macro  planes /* 64 KiB at A0000h, a byte a plane as it is written */
+        movl    $0x3C2, %edx
         movb    $0x67, %al
         outb    %al, %dx
         vga     0x3C4, 0x0604
@@ -111,6 +110,10 @@ draws:  movl    $0x3C2, %edx
         vga     0x3CE, 0x0005
         vga     0x3CE, 0x0506
         vga     0x3CE, 0xFF08
+        .endm
+
+/* Each byte twice, to two planes: a write that comes after the next choice of a plane is lost. */
+draws:  planes
         movl    $1, %ecx
 1:      vga     0x3C4, 0x0102
         movb    %cl, 0xA0000(%ecx)
@@ -222,17 +225,9 @@ idtr:   .word   0x7FF
         cmpl    $\value, \address
         jne     8f
         .endm
-wraps:  movl    $0x3C2, %edx
-        movb    $0x67, %al
-        outb    %al, %dx
+wraps:  planes
         vga     0x3C4, 0x0102
-        vga     0x3C4, 0x0604
-        vga     0x3CE, 0x0001
-        vga     0x3CE, 0x0003
         vga     0x3CE, 0x0004
-        vga     0x3CE, 0x0005
-        vga     0x3CE, 0x0506
-        vga     0x3CE, 0xFF08
         movl    $0xE3FF07B0, 0x600 /* movb $7, %al; jmp *%ebx */
         movl    $200, %ecx
 1:      gate    0

@@ -89,7 +89,7 @@ class Narrow(TreeTest):
     def in_order(self):
         return [name for role, name in map(says, self.tree()) if role == "list item" and ", " in name]
 
-    def test_a_narrow_header_says_only_the_keys_that_release_the_keyboard(self):
+    def open_running_box(self):
         self.create("Box")
         self.ctl("start", "--headless", "Box")
         self.start_app()
@@ -97,6 +97,9 @@ class Narrow(TreeTest):
         self.select_first()
         self.key("Return")
         self.find(BUTTON, "Machine menu")
+
+    def test_a_narrow_header_says_only_the_keys_that_release_the_keyboard(self):
+        self.open_running_box()
         time.sleep(1)
         _, x, y, width, height = self.desktop.app_window()
         self.desktop.click(x + width // 2, y + height // 2)
@@ -127,13 +130,7 @@ class Narrow(TreeTest):
         self.app = None
 
     def test_a_running_machine_is_paused_from_the_menu(self):
-        self.create("Box")
-        self.ctl("start", "--headless", "Box")
-        self.start_app()
-        self.find_machine("Box, Running")
-        self.select_first()
-        self.key("Return")
-        self.find(BUTTON, "Machine menu")
+        self.open_running_box()
         self.make_narrow(self.desktop.app_window()[0])
         wait_for("the button to go", lambda: not self.find_now(BUTTON, "Pause"))
         time.sleep(1)

@@ -2,10 +2,7 @@
  * Copyright the Vitrine developers */
 #include "core/irq/lapic-internal.h"
 
-#define MSR_APIC_BASE 0x01B
-#define MSR_TSC_DEADLINE 0x6E0
-#define MSR_X2APIC_FIRST 0x800
-#define MSR_X2APIC_LAST 0x8FF
+#include "core/cpu/msr.h"
 
 static bool lapic_write_base(Lapic *lapic, uint64_t value)
 {

@@ -215,7 +215,7 @@ static void code_that_changed_unnoticed_leaves_its_neighbour_alone(void **state)
             cpu_harness_ram(*state)[CODE + i + 1] = 0xC0; /* inc eax */
         }
         cpu_harness_ram(*state)[CODE + 84] = 0xE9; /* jmp */
-        *(int32_t *)(cpu_harness_ram(*state) + CODE + 85) = LENGTH - 89;
+        memcpy(cpu_harness_ram(*state) + CODE + 85, &(int32_t){ LENGTH - 89 }, 4);
     }
 }
 

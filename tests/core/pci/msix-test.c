@@ -219,15 +219,21 @@ static void messages_replace_the_level(void **state)
     assert_false(f->intx);
 }
 
+/* Vector 0 is open, goes through @kernel, and was signalled once. */
+static void signal_by_kernel(Fixture *f, Kernel *kernel)
+{
+    msi_router_attach(pci_bus_msi_router(f->bus), &kernel_ops, kernel);
+    set_control(f, ENABLE);
+    set_entry(f, 0, 0x40, false);
+    msix_signal(&f->card->msix, 0);
+}
+
 static void an_open_vector_is_the_kernels(void **state)
 {
     Fixture *f = *state;
     Kernel kernel = { 0 };
 
-    msi_router_attach(pci_bus_msi_router(f->bus), &kernel_ops, &kernel);
-    set_control(f, ENABLE);
-    set_entry(f, 0, 0x40, false);
-    msix_signal(&f->card->msix, 0);
+    signal_by_kernel(f, &kernel);
     assert_int_equal(f->n_sent, 0);
     assert_int_equal(kernel_take(&kernel, 0x40), 1);
     msix_write(&f->card->msix, 8, 0x50); /* another message */
@@ -247,10 +253,7 @@ static void what_was_on_its_way_is_pending_behind_a_mask(void **state)
     Fixture *f = *state;
     Kernel kernel = { 0 };
 
-    msi_router_attach(pci_bus_msi_router(f->bus), &kernel_ops, &kernel);
-    set_control(f, ENABLE);
-    set_entry(f, 0, 0x40, false);
-    msix_signal(&f->card->msix, 0);
+    signal_by_kernel(f, &kernel);
     msix_write(&f->card->msix, 12, 1);
     assert_int_equal(f->n_sent, 0);
     assert_int_equal(msix_read(&f->card->msix, MSIX_PENDING_OFFSET, 4), 1);

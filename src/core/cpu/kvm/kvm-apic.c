@@ -6,6 +6,7 @@
  * guest, and starts an expired one-shot anew. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/msr.h"
 #include <string.h>
 
 enum {
@@ -16,7 +17,6 @@ enum {
     INITIAL_COUNT = 0x380,
     CURRENT_COUNT = 0x390
 };
-#define MSR_TSC_DEADLINE 0x6E0u
 #define LVT_MASKED (1u << 16)
 #define LVT_MODE (3u << 17) /* 0: one-shot */
 

@@ -6,11 +6,11 @@
  * back. Its board is the machine's, but for the local APIC, which stays in the kernel. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/msr.h"
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define MSR_TSC_DEADLINE 0x6E0u
 #define TPR_REGISTER 0x80
 #define BASE_X2APIC (UINT64_C(1) << 10)
 #define BASE_ENABLED (UINT64_C(1) << 11)

@@ -6,6 +6,7 @@
  * kvmclock is switched off thereby. Writes to the TSC come too: what is derived from it changes. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/msr.h"
 #include "core/cpu/paravirt.h"
 #include <errno.h>
 #include <gio/gio.h>
@@ -13,9 +14,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <x86intrin.h>
-
-#define MSR_TSC 0x10u
-#define MSR_TSC_ADJUST 0x3Bu
 
 /* What the MSRs' owner must be told of, and what cannot be had without. */
 #define FILTERED_RANGES 3

@@ -5,12 +5,12 @@
  * board and the kernel. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/msr.h"
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define MSR_TSC_ADJUST 0x3Bu
 #define XSAVE_BYTES 832u /* of CpuState.xsave: legacy area, header, AVX */
 #define XSTATE_BV 512u
 #define XSTATE_KNOWN UINT64_C(7)

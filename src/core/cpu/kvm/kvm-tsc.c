@@ -6,11 +6,10 @@
  * measured when the clock starts, once for all vCPUs: their TSCs are in step. */
 
 #include "core/cpu/kvm/kvm-machine.h"
+#include "core/cpu/msr.h"
 #include "core/cpu/paravirt.h"
 #include <sys/ioctl.h>
 #include <x86intrin.h>
-
-#define MSR_TSC 0x10u
 
 static uint64_t clock_ticks(const KvmMachine *machine)
 {

@@ -4,54 +4,9 @@
 /* Model-specific registers (SDM vol. 4), the time-stamp counter and RDRAND. An MSR that the model
  * does not have is #GP, as on the processor: guests probe. */
 
+#include "core/cpu/msr.h"
 #include "core/cpu/soft/system.h"
 #include <sys/random.h>
-
-enum {
-    MSR_TSC = 0x10,
-    MSR_PLATFORM_ID = 0x17,
-    MSR_APIC_BASE = 0x1B,
-    MSR_EBL_CR_POWERON = 0x2A,
-    MSR_FEATURE_CONTROL = 0x3A,
-    MSR_TSC_ADJUST = 0x3B,
-    MSR_SPEC_CTRL = 0x48,
-    MSR_PRED_CMD = 0x49,
-    MSR_BIOS_UPDATE_TRIGGER = 0x79,
-    MSR_BIOS_SIGN_ID = 0x8B,
-    MSR_PLATFORM_INFO = 0xCE,
-    MSR_MTRR_CAP = 0xFE,
-    MSR_ARCH_CAPABILITIES = 0x10A,
-    MSR_SYSENTER_CS = 0x174,
-    MSR_SYSENTER_ESP = 0x175,
-    MSR_SYSENTER_EIP = 0x176,
-    MSR_MCG_CAP = 0x179,
-    MSR_MCG_STATUS = 0x17A,
-    MSR_MCG_CTL = 0x17B,
-    MSR_MISC_ENABLE = 0x1A0,
-    MSR_DEBUGCTL = 0x1D9,
-    MSR_LAST_BRANCH_FIRST = 0x1DB,
-    MSR_LAST_BRANCH_LAST = 0x1DE,
-    MSR_MTRR_BASE_0 = 0x200,
-    MSR_MTRR_VARIABLE_LAST = 0x20F,
-    MSR_MTRR_FIXED_64K = 0x250,
-    MSR_MTRR_FIXED_16K = 0x258,
-    MSR_MTRR_FIXED_4K = 0x268,
-    MSR_PAT = 0x277,
-    MSR_MTRR_DEF_TYPE = 0x2FF,
-    MSR_MC_0 = 0x400,
-    MSR_TSC_DEADLINE = 0x6E0,
-    MSR_X2APIC_FIRST = 0x800,
-    MSR_X2APIC_LAST = 0x8FF,
-    MSR_EFER = 0xC0000080,
-    MSR_STAR,
-    MSR_LSTAR,
-    MSR_CSTAR,
-    MSR_SFMASK,
-    MSR_FS_BASE = 0xC0000100,
-    MSR_GS_BASE,
-    MSR_KERNEL_GS_BASE,
-    MSR_TSC_AUX,
-};
 
 #define N_MC_BANKS 10u
 #define N_MTRR_VARIABLE 8u
